@@ -1,0 +1,134 @@
+"""What an answer is made of, and the events it arrives as.
+
+One streaming path: `sources` comes before the first `text`; exactly one `done` or `error` comes last; closing the
+iterator closes the model's stream. The plain answer is these events collected.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from retrieval.errors import HuoziError
+from retrieval.models import Retrieval, ScoredChunk
+
+Role = Literal["user", "assistant", "system"]
+AnswerMode = Literal["generated", "extractive", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a conversation."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the model server counted them; zeros where no model was asked."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and completion together."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A number in the answer and the place it stands for.
+
+    Args:
+        index: The n of `[n]` in the answer's text, from 1.
+        source: The cited chunk.
+        quote: The words that support the sentence: exactly parsed_text[start:end] of the chunk's document version.
+        start: First character of the quote in the document's parsed text.
+        end: One past the last.
+        page: Page of the quote's first character, 1-based, or None.
+    """
+
+    index: int
+    source: ScoredChunk
+    quote: str
+    start: int
+    end: int
+    page: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one question.
+
+    Args:
+        question: As asked.
+        collection: The collection's name.
+        text: What the user reads, with `[n]` markers.
+        mode: `generated` by a model, `extractive` (quoted sentences), or `refused`.
+        citations: Checked citations, by index.
+        usage: Tokens.
+        model: The model that wrote it; `extractive` where none did.
+        finish_reason: `stop` or `length`.
+        retrieval: What was found.
+    """
+
+    question: str
+    collection: str
+    text: str
+    mode: AnswerMode
+    citations: tuple[Citation, ...]
+    model: str
+    retrieval: Retrieval
+    usage: Usage = field(default_factory=Usage)
+    finish_reason: Literal["stop", "length"] = "stop"
+
+    @property
+    def refused(self) -> bool:
+        """Whether the documents do not hold the answer."""
+        return self.mode == "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesEvent:
+    """The chunks that the answer may cite, numbered from 1 in this order."""
+
+    sources: tuple[ScoredChunk, ...]
+    mode: AnswerMode
+    type: Literal["sources"] = "sources"
+
+
+@dataclass(frozen=True, slots=True)
+class TextEvent:
+    """More of the answer's text."""
+
+    text: str
+    type: Literal["text"] = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEvent:
+    """What the model server counted."""
+
+    usage: Usage
+    type: Literal["usage"] = "usage"
+
+
+@dataclass(frozen=True, slots=True)
+class DoneEvent:
+    """The whole answer; its text is all `text` events joined."""
+
+    answer: Answer
+    type: Literal["done"] = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorEvent:
+    """The answer broke off."""
+
+    error: HuoziError
+    type: Literal["error"] = "error"
+
+
+AnswerEvent = SourcesEvent | TextEvent | UsageEvent | DoneEvent | ErrorEvent

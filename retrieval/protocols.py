@@ -1,0 +1,84 @@
+"""What the parts of retrieval promise each other. Implementations are chosen in `retrieval/data_folder.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from retrieval.models import Chunk, Hit
+
+Vectors = npt.NDArray[np.float32]
+"""(n_texts, dim) float32, unit length."""
+
+
+class Embedder(Protocol):
+    """Text to vectors; every implementation is also a LangChain `Embeddings`.
+
+    Attributes:
+        name: The spec that a collection remembers, e.g. `e5`.
+        dim: Vector dimension.
+        batch_size: Texts that `embed_batch` likes to get at once; a multiple helps it sort by length.
+    """
+
+    name: str
+    dim: int
+    batch_size: int
+
+    def embed_batch(self, texts: Sequence[str]) -> Vectors:
+        """Embed passages; returns (len(texts), dim) float32, unit length. Safe to call from several threads."""
+
+    def embed_question(self, text: str) -> Vectors:
+        """Embed one question; returns (dim,) float32, unit length."""
+
+
+class KeywordIndex(Protocol):
+    """An inverted index over folded characters and character pairs, one per collection, rebuilt from the catalog."""
+
+    def upsert(self, collection_id: str, chunks: Sequence[Chunk]) -> None:
+        """Add or overwrite chunks; durable and searchable when this returns."""
+
+    def delete(self, collection_id: str, chunk_ids: Sequence[str]) -> None:
+        """Forget chunks; unknown ids are no error. Durable when this returns."""
+
+    def search(self, collection_id: str, weights: Mapping[str, float], *, top_k: int) -> list[Hit]:
+        """Return the best chunks by BM25 with each token weighted, best first, ties by chunk_id."""
+
+    def frequencies(self, collection_id: str, tokens: Sequence[str]) -> tuple[int, dict[str, int]]:
+        """Return the number of chunks indexed, and for each token the number of chunks that hold it."""
+
+    def chunk_ids(self, collection_id: str) -> set[str]:
+        """Return every chunk id indexed; for the doctor."""
+
+    def drop(self, collection_id: str) -> None:
+        """Forget a whole collection."""
+
+    def close(self) -> None:
+        """Release files."""
+
+
+class VectorStore(Protocol):
+    """Chunks with their vectors, one store collection per collection, rebuilt from the catalog."""
+
+    def upsert(self, collection_id: str, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        """Add or overwrite chunks; searchable when this returns."""
+
+    def delete(self, collection_id: str, chunk_ids: Sequence[str]) -> None:
+        """Forget chunks; unknown ids are no error."""
+
+    def search(self, collection_id: str, vector: Vectors, *, top_k: int) -> list[Hit]:
+        """Return the nearest chunks, score = cosine, best first."""
+
+    def chunk_ids(self, collection_id: str) -> set[str]:
+        """Return every chunk id stored; for the doctor."""
+
+    def drop(self, collection_id: str) -> None:
+        """Forget a whole collection."""
+
+    def check(self) -> None:
+        """Raise VectorStoreError if the store does not answer."""
+
+    def close(self) -> None:
+        """Release files and connections."""

@@ -1,0 +1,33 @@
+"""Where the documents lie and how they are searched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class RankingSettings(BaseModel):
+    """How a question's chunks are found; the defaults come from the development sets (docs/retrieval.md)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    top_k: int = Field(default=8, ge=1, le=100, description="chunks returned for an answer")
+    fetch_k: int = Field(default=50, ge=1, le=1000, description="candidates taken from each list")
+    rerank_k: int = Field(default=20, ge=1, le=1000, description="fused candidates that are reranked by coverage")
+    vector_weight: float = Field(default=15.0, ge=0, description="weight of the cosine beside BM25 / best BM25")
+    coverage_weight: float = Field(default=0.8, ge=0, description="weight of the best sentence's coverage")
+
+
+class RetrievalSettings(BaseModel):
+    """The data folder and the parts that work on it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Path = Field(default=Path("data"), description="catalog, indexes, original files")
+    embedder: str = Field(default="e5", description="e5, none, sentence-transformers:NAME_OR_PATH")
+    embedder_base_url: str | None = Field(default=None, description="server of an openai: embedder")
+    embedder_api_key: SecretStr | None = Field(default=None, description="its key")
+    reranker: str = Field(default="none", description="none")
+    chroma_url: str | None = Field(default=None, description="Chroma server; unset: embedded in the data folder")
+    ranking: RankingSettings = RankingSettings()
