@@ -10,6 +10,7 @@
     │   ├── CollectionNotFoundError
     │   └── DocumentNotFoundError
     ├── CollectionExistsError
+    ├── CollectionNameError      a name that cannot be used
     ├── EmbedderMismatchError    a collection remembers another embedder
     ├── EmbedderError            the embedder cannot be loaded or fails
     ├── MissingExtraError        an optional package is not installed
@@ -135,6 +136,12 @@ class CollectionExistsError(HuoziError):
     """A collection of this name exists."""
 
     code = "collection_exists"
+
+
+class CollectionNameError(HuoziError):
+    """A collection name that cannot be used."""
+
+    code = "bad_collection_name"
 
 
 class EmbedderMismatchError(HuoziError):

@@ -36,7 +36,7 @@ class Document:
 
     Args:
         title: What a reader would call it; never empty.
-        text: The parsed text that every offset counts in; "\\n" ends lines.
+        text: The parsed text that every offset counts in; lines end with a line feed.
         page_starts: Offset at which each page starts, page 1 first; empty where the format has no pages.
         blocks: Ordered and disjoint; empty where the loader saw no structure. White space may lie between blocks.
         metadata: Small facts (author, date, sheet) that filters may use.

@@ -43,14 +43,27 @@ class KeywordIndex(Protocol):
     def delete(self, collection_id: str, chunk_ids: Sequence[str]) -> None:
         """Forget chunks; unknown ids are no error. Durable when this returns."""
 
-    def search(self, collection_id: str, weights: Mapping[str, float], *, top_k: int) -> list[Hit]:
-        """Return the best chunks by BM25 with each token weighted, best first, ties by chunk_id."""
+    def search(
+        self,
+        collection_id: str,
+        weights: Mapping[str, float],
+        *,
+        top_k: int,
+        document_ids: Sequence[str] | None = None,
+    ) -> list[Hit]:
+        """Return the best chunks by BM25 with each token weighted, best first, ties by chunk_id.
+
+        `document_ids` restricts the search to those documents; None means all.
+        """
 
     def frequencies(self, collection_id: str, tokens: Sequence[str]) -> tuple[int, dict[str, int]]:
         """Return the number of chunks indexed, and for each token the number of chunks that hold it."""
 
     def chunk_ids(self, collection_id: str) -> set[str]:
         """Return every chunk id indexed; for the doctor."""
+
+    def collection_ids(self) -> set[str]:
+        """Return the ids of the collections that have anything here."""
 
     def drop(self, collection_id: str) -> None:
         """Forget a whole collection."""
@@ -68,11 +81,16 @@ class VectorStore(Protocol):
     def delete(self, collection_id: str, chunk_ids: Sequence[str]) -> None:
         """Forget chunks; unknown ids are no error."""
 
-    def search(self, collection_id: str, vector: Vectors, *, top_k: int) -> list[Hit]:
-        """Return the nearest chunks, score = cosine, best first."""
+    def search(
+        self, collection_id: str, vector: Vectors, *, top_k: int, document_ids: Sequence[str] | None = None
+    ) -> list[Hit]:
+        """Return the nearest chunks, score = cosine, best first; `document_ids` restricts as in KeywordIndex."""
 
     def chunk_ids(self, collection_id: str) -> set[str]:
         """Return every chunk id stored; for the doctor."""
+
+    def collection_ids(self) -> set[str]:
+        """Return the ids of the collections that have anything here."""
 
     def drop(self, collection_id: str) -> None:
         """Forget a whole collection."""

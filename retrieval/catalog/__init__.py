@@ -1,0 +1,36 @@
+"""The truth: collections, documents, versions, chunks, vectors and keys in one SQLite file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from retrieval.catalog.collections import CollectionTable
+from retrieval.catalog.database import Database
+from retrieval.catalog.documents import DocumentTable, DocumentText, KnownSource, Leftover, NewVersion
+from retrieval.catalog.keys import ApiKey, KeyTable
+from retrieval.catalog.vectors import VectorTable, vector_key
+
+__all__ = ["ApiKey", "Catalog", "DocumentText", "KnownSource", "Leftover", "NewVersion", "vector_key"]
+
+
+class Catalog(CollectionTable, DocumentTable, VectorTable):
+    """Everything that may not be lost; the indexes follow it.
+
+    Args:
+        path: The SQLite file; created when missing.
+
+    Raises:
+        CatalogError: If it cannot be opened; see `database.py`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._db = Database(path)
+        self.keys = KeyTable(self._db)
+
+    def check(self) -> None:
+        """Raise CatalogError if the file is damaged."""
+        self._db.check()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._db.close()

@@ -1,0 +1,113 @@
+"""The catalog's tables, as SQLAlchemy Core sees them. Changing one needs a migration beside it."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+
+BUILDING = "building"
+LIVE = "live"
+RETIRED = "retired"
+
+collections = Table(
+    "collections",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("embedder", String, nullable=False),
+    Column("dim", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    # What a second ingest of the same thing has in common with the first; `source` is what people are shown.
+    Column("source_id", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("collection_id", "source_id"),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("title", String, nullable=False),
+    Column("content_hash", String, nullable=False, index=True),
+    # How text and chunks were made; another recipe makes an unchanged file worth reading again.
+    Column("recipe", String, nullable=False),
+    Column("media_type", String, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("page_starts", JSON, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("n_chunks", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("document_id", "number"),
+    # The database itself refuses a document with two visible versions.
+    Index("one_live_version", "document_id", unique=True, sqlite_where=text("state = 'live'")),
+    Index("versions_by_state", "state"),
+)
+
+# Beside its version, not in it: SQLite walks through a long value to reach the columns behind it, which made every
+# search read whole documents.
+texts = Table(
+    "texts",
+    metadata,
+    Column("version_id", ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True),
+    Column("text", Text, nullable=False),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("version_id", ForeignKey("versions.id", ondelete="CASCADE"), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("page", Integer),
+    Column("heading", JSON, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("vector_key", LargeBinary),
+    UniqueConstraint("version_id", "ordinal"),
+    Index("chunks_by_vector", "vector_key"),
+)
+
+vectors = Table(
+    "vectors",
+    metadata,
+    # sha256 of embedder and embedded text, 16 bytes: equal text is embedded once.
+    Column("key", LargeBinary, primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("digest", String, nullable=False, unique=True),
+    Column("created_at", Float, nullable=False),
+    Column("revoked_at", Float),
+)

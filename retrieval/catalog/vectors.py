@@ -1,0 +1,48 @@
+"""Vectors by embedder and embedded text: what the indexes are rebuilt from, and the embedding cache."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from retrieval.catalog.database import Database
+from retrieval.catalog.tables import vectors
+from retrieval.protocols import Vectors
+
+SQL_BATCH = 500
+"""Parameters a statement; SQLite takes 32,766, older builds 999."""
+
+
+def vector_key(embedder: str, text: str) -> bytes:
+    """Return the 16-byte key under which the vector of a text is kept."""
+    return hashlib.sha256(f"{embedder}\0{text}".encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+class VectorTable:
+    """The vectors part of the catalog."""
+
+    _db: Database
+
+    def get_vectors(self, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
+        """Return the vectors that are known, each (dim,) float32."""
+        found: dict[bytes, Vectors] = {}
+        unique = list(dict.fromkeys(keys))
+        with self._db.read() as connection:
+            for i in range(0, len(unique), SQL_BATCH):
+                query = sa.select(vectors).where(vectors.c.key.in_(unique[i : i + SQL_BATCH]))
+                for key, blob in connection.execute(query):
+                    found[key] = np.frombuffer(blob, dtype=np.float32)
+        return found
+
+    def put_vectors(self, keys: Sequence[bytes], matrix: Vectors) -> None:
+        """Keep vectors, (len(keys), dim) float32."""
+        rows = [
+            {"key": key, "vector": row.tobytes()} for key, row in zip(keys, np.ascontiguousarray(matrix), strict=True)
+        ]
+        if rows:
+            with self._db.write() as connection:
+                connection.execute(insert(vectors).on_conflict_do_nothing(), rows)
