@@ -89,6 +89,9 @@ class VectorStore(Protocol):
     def chunk_ids(self, collection_id: str) -> set[str]:
         """Return every chunk id stored; for the doctor."""
 
+    def count(self, collection_id: str) -> int:
+        """Return the number of chunks stored."""
+
     def collection_ids(self) -> set[str]:
         """Return the ids of the collections that have anything here."""
 

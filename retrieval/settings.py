@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class RankingSettings(BaseModel):
@@ -19,6 +20,20 @@ class RankingSettings(BaseModel):
     coverage_weight: float = Field(default=0.8, ge=0, description="weight of the best sentence's coverage")
 
 
+class _Environment(BaseSettings):
+    """The variables of `RetrievalSettings`, each None where it is not set."""
+
+    model_config = SettingsConfigDict(env_prefix="HUOZI_", env_file=".env", extra="ignore", env_nested_delimiter="__")
+
+    data_dir: Path | None = None
+    embedder: str | None = None
+    embedder_base_url: str | None = Field(default=None, validation_alias="HUOZI_EMBEDDER__BASE_URL")
+    embedder_api_key: SecretStr | None = Field(default=None, validation_alias="HUOZI_EMBEDDER__API_KEY")
+    reranker: str | None = None
+    chroma_url: str | None = None
+    ranking: RankingSettings | None = None
+
+
 class RetrievalSettings(BaseModel):
     """The data folder and the parts that work on it."""
 
@@ -31,3 +46,9 @@ class RetrievalSettings(BaseModel):
     reranker: str = Field(default="none", description="none")
     chroma_url: str | None = Field(default=None, description="Chroma server; unset: embedded in the data folder")
     ranking: RankingSettings = RankingSettings()
+
+    @classmethod
+    def from_environment(cls) -> RetrievalSettings:
+        """Read what concerns retrieval from `HUOZI_*` and `.env`, for Python users who start here, not at a service."""
+        read = _Environment()
+        return cls(**{name: value for name, value in read.model_dump().items() if value is not None})

@@ -1,0 +1,198 @@
+"""Vectors in Chroma: the only file that imports chromadb.
+
+A Chroma collection is named by our collection id and stays readable by stock `langchain_chroma.Chroma`: the chunk's
+text is the record's document, its place is the metadata.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from retrieval.errors import Message, VectorStoreError
+from retrieval.models import Chunk, Hit
+from retrieval.protocols import Vectors
+
+# Chroma's own annotations refuse what its documentation shows (lists in `$in`, float32 rows).
+ClientAPI = Any
+ChromaCollection = Any
+
+# Chroma's embedded engine holds Python's lock for a whole call (measured on 1.5.9), so a larger batch would stop a
+# service that answers meanwhile; smaller ones cost no speed.
+UPSERT_BATCH = 100
+READ_BATCH = 5_000
+METADATA_KEYS = ("document_id", "title", "source", "page", "heading", "start", "end")
+
+
+class ChromaStore:
+    """Chroma as a `VectorStore`, embedded in a folder or on a server.
+
+    Args:
+        folder: Where the embedded store lies; ignored with a URL.
+        url: A Chroma server, e.g. `http://127.0.0.1:8000`.
+
+    Raises:
+        VectorStoreError: If it cannot be opened or does not answer.
+    """
+
+    def __init__(self, folder: Path, *, url: str | None = None) -> None:
+        self._place = url or str(folder)
+        self._handles: dict[str, ChromaCollection] = {}
+        self._lock = threading.Lock()
+        with self._translated():
+            self._client = _connect(folder, url)
+
+    def upsert(self, collection_id: str, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        """Add or overwrite chunks with their vectors, (len(chunks), dim) float32."""
+        with self._translated():
+            handle: Any = self._handle(collection_id, create=True)
+            for i in range(0, len(chunks), UPSERT_BATCH):
+                batch = chunks[i : i + UPSERT_BATCH]
+                handle.upsert(
+                    ids=[chunk.chunk_id for chunk in batch],
+                    embeddings=vectors[i : i + UPSERT_BATCH],
+                    documents=[chunk.text for chunk in batch],
+                    metadatas=[_metadata(chunk) for chunk in batch],
+                )
+
+    def delete(self, collection_id: str, chunk_ids: Sequence[str]) -> None:
+        """Forget chunks."""
+        with self._translated():
+            handle = self._handle(collection_id)
+            if handle is None:
+                return
+            for i in range(0, len(chunk_ids), UPSERT_BATCH):
+                handle.delete(ids=list(chunk_ids[i : i + UPSERT_BATCH]))
+
+    def search(
+        self, collection_id: str, vector: Vectors, *, top_k: int, document_ids: Sequence[str] | None = None
+    ) -> list[Hit]:
+        """Return the nearest chunks to a (dim,) float32 vector, score = cosine, best first, ties by chunk_id."""
+        if document_ids is not None and not document_ids:
+            return []
+        with self._translated():
+            handle = self._handle(collection_id)
+            if handle is None:
+                return []
+            found = handle.query(
+                query_embeddings=[vector],
+                n_results=top_k,
+                where=None if document_ids is None else {"document_id": {"$in": list(document_ids)}},
+                include=["distances"],
+            )
+        distances = found["distances"] or [[]]
+        hits = [Hit(chunk_id, 1.0 - distance) for chunk_id, distance in zip(found["ids"][0], distances[0], strict=True)]
+        return sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id))
+
+    def chunk_ids(self, collection_id: str) -> set[str]:
+        """Return every chunk id stored."""
+        with self._translated():
+            handle = self._handle(collection_id)
+            found: set[str] = set()
+            while handle is not None:
+                batch = handle.get(limit=READ_BATCH, offset=len(found), include=[])["ids"]
+                found.update(batch)
+                if len(batch) < READ_BATCH:
+                    break
+            return found
+
+    def count(self, collection_id: str) -> int:
+        """Return the number of chunks stored."""
+        with self._translated():
+            handle = self._handle(collection_id)
+            return 0 if handle is None else int(handle.count())
+
+    def collection_ids(self) -> set[str]:
+        """Return the ids of the collections that have anything here."""
+        with self._translated():
+            return {collection.name for collection in self._client.list_collections()}
+
+    def drop(self, collection_id: str) -> None:
+        """Forget a whole collection."""
+        with self._translated():
+            if self._handle(collection_id) is not None:
+                self._client.delete_collection(collection_id)
+                with self._lock:
+                    self._handles.pop(collection_id, None)
+
+    def check(self) -> None:
+        """Raise VectorStoreError if the store does not answer."""
+        with self._translated():
+            self._client.heartbeat()
+
+    def close(self) -> None:
+        """Release files and connections."""
+        with self._translated():
+            self._client.close()
+
+    def _handle(self, collection_id: str, *, create: bool = False) -> ChromaCollection | None:
+        from chromadb.errors import NotFoundError
+
+        with self._lock:
+            handle = self._handles.get(collection_id)
+            if handle is None:
+                try:
+                    handle = self._client.get_collection(collection_id, embedding_function=None)
+                except NotFoundError:
+                    if not create:
+                        return None
+                    handle = self._client.create_collection(
+                        collection_id, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+                    )
+                self._handles[collection_id] = handle
+            return handle
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        import httpx
+        from chromadb.errors import ChromaError
+
+        try:
+            yield
+        # ValueError is what Chroma's HTTP client raises when nobody answers; OSError is a folder that cannot be used.
+        except (ChromaError, httpx.HTTPError, ValueError, OSError) as exc:
+            # A server that came back empty, or a deleted folder: look the collection up again next time.
+            with self._lock:
+                self._handles.clear()
+            reason = str(exc).splitlines()[0][:200] if str(exc) else type(exc).__name__
+            raise VectorStoreError(
+                Message(f"Chroma at {self._place!r} failed: {reason}.", f"Chroma（{self._place!r}）出错：{reason}。"),
+                hint=Message(
+                    "Check that it runs and has space; `huozi doctor --repair` rebuilds it from the catalog.",
+                    "请检查它是否在运行、磁盘是否有空间；`huozi doctor --repair` 可从目录库重建。",
+                ),
+            ) from exc
+
+
+def _connect(folder: Path, url: str | None) -> ClientAPI:
+    import chromadb
+    from chromadb.config import Settings
+
+    settings = Settings(anonymized_telemetry=False)
+    if url is None:
+        return chromadb.PersistentClient(folder, settings=settings)
+    parts = urlsplit(url)
+    return chromadb.HttpClient(
+        host=parts.hostname or "127.0.0.1",
+        port=parts.port or (443 if parts.scheme == "https" else 80),
+        ssl=parts.scheme == "https",
+        settings=settings,
+    )
+
+
+def _metadata(chunk: Chunk) -> dict[str, Any]:
+    values = {
+        "document_id": chunk.document_id,
+        "title": chunk.title,
+        "source": chunk.source,
+        "page": chunk.page,
+        "heading": " > ".join(chunk.heading) or None,
+        "start": chunk.start,
+        "end": chunk.end,
+    }
+    # Chroma takes no None.
+    return {key: value for key, value in values.items() if value is not None}

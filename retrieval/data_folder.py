@@ -1,0 +1,225 @@
+"""Everything under one data folder, opened once in one process.
+
+DATA_DIR/
+  catalog.db        the truth
+  originals/        files as they came, by content hash
+  keyword/, chroma/ derived; rebuilt from the catalog when they are lost
+  models/           the converted default embedder
+  owner.lock, owner.json
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar
+
+from retrieval.catalog import Catalog
+from retrieval.doctor import check_indexes, sweep
+from retrieval.embedders import load_embedder
+from retrieval.embedders.lazy import LazyEmbedder
+from retrieval.errors import EmbedderMismatchError, Message, VectorStoreError
+from retrieval.keyword.index import TantivyIndex
+from retrieval.models import Collection
+from retrieval.originals import Originals, unwritable
+from retrieval.owner import OwnerLock
+from retrieval.protocols import Embedder, KeywordIndex, VectorStore
+from retrieval.retriever import Retriever
+from retrieval.settings import RetrievalSettings
+
+
+class DataFolder:
+    """An open data folder; get one with `DataFolder.open`, give it back with `close` or `with`.
+
+    Attributes:
+        settings: As opened.
+        catalog: The truth.
+        originals: Original files.
+        keyword: The keyword index.
+        vectors: The vector store; None with the embedder `none`.
+        embedder: Loaded by its first text; None with `none`.
+        retriever: Searches all of it.
+        owner: This process's claim on the folder.
+    """
+
+    _open: ClassVar[dict[Path, DataFolder]] = {}
+    _open_lock: ClassVar[threading.RLock] = threading.RLock()
+
+    def __init__(self, settings: RetrievalSettings, *, purpose: str, url: str | None = None) -> None:
+        self.settings = settings
+        self.path = settings.data_dir.expanduser().resolve()
+        self._users = 0
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise unwritable(self.path, exc) from exc
+        self._lock = OwnerLock(self.path, purpose=purpose, url=url)
+        try:
+            self._open_parts()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    @classmethod
+    def open(cls, settings: RetrievalSettings, *, purpose: str = "python", url: str | None = None) -> DataFolder:
+        """Open a data folder, or share the one that this process has open.
+
+        Args:
+            settings: Where it lies and what works on it.
+            purpose: What this process does, for another's error message.
+            url: Where this process will answer over HTTP.
+
+        Raises:
+            DataFolderOwnedError: If another process has it open.
+            DataFolderError: If it cannot be created or written.
+            CatalogError: If its catalog cannot be used.
+        """
+        path = settings.data_dir.expanduser().resolve()
+        with cls._open_lock:
+            folder = cls._open.get(path)
+            if folder is None:
+                folder = cls._open[path] = cls(settings, purpose=purpose, url=url)
+            folder._users += 1
+            return folder
+
+    def close(self) -> None:
+        """Give the folder back; it is closed when its last user in this process has done so."""
+        with self._open_lock:
+            self._users -= 1
+            if self._users > 0 or self._open.pop(self.path, None) is None:
+                return
+            self.keyword.close()
+            if self.vectors is not None:
+                self.vectors.close()
+            self.catalog.close()
+            self._lock.release()
+
+    @property
+    def owner_token(self) -> str:
+        """What the command line shows to this process, should it be the service."""
+        return self._lock.owner.token
+
+    def collection(self, name: str, *, create: bool = False) -> Collection:
+        """Return a collection that the configured embedder may write to.
+
+        Raises:
+            CollectionNotFoundError: If there is none and `create` is false.
+            EmbedderMismatchError: If it was built with another embedder.
+        """
+        if create and name not in {known.name for known in self.catalog.list_collections()}:
+            dim = 0 if self.embedder is None else self.embedder.dim
+            return self.catalog.create_collection(name, self.settings.embedder, dim)
+        found = self.catalog.get_collection(name)
+        if found.embedder != self.settings.embedder:
+            raise EmbedderMismatchError(
+                Message(
+                    f"Collection {found.name!r} was built with embedder {found.embedder!r} ({found.dim} dims), "
+                    f"got {self.settings.embedder!r}.",
+                    f"集合 {found.name!r} 由向量模型 {found.embedder!r}（{found.dim} 维）建成，"
+                    f"当前设置为 {self.settings.embedder!r}。",
+                ),
+                hint=Message(
+                    f"Set HUOZI_EMBEDDER={found.embedder}, or delete the collection and ingest it again.",
+                    f"请设置 HUOZI_EMBEDDER={found.embedder}，或删除该集合后重新导入。",
+                ),
+            )
+        return found
+
+    def delete_document(self, document_id: str) -> None:
+        """Delete a document; no search shows it once this returns.
+
+        Raises:
+            DocumentNotFoundError: If there is none.
+        """
+        self.delete_documents([self.catalog.get_document(document_id).document_id])
+
+    def delete_documents(self, document_ids: list[str]) -> None:
+        """Delete documents by their ids; final before the indexes are told."""
+        if document_ids:
+            self.catalog.retire_documents(document_ids)
+            sweep(self, document_ids)
+
+    def delete_collection(self, name: str) -> None:
+        """Delete a collection with all it holds.
+
+        Raises:
+            CollectionNotFoundError: If there is none.
+        """
+        collection = self.catalog.get_collection(name)
+        hashes = {document.content_hash for document in self.catalog.list_documents(collection.collection_id)}
+        self.catalog.remove_collection(collection.collection_id)
+        self.keyword.drop(collection.collection_id)
+        if self.vectors is not None:
+            self.vectors.drop(collection.collection_id)
+        for content_hash in hashes - self.catalog.live_content_hashes():
+            self.originals.remove(content_hash)
+
+    def __enter__(self) -> DataFolder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open_parts(self) -> None:
+        settings = self.settings
+        self.catalog = Catalog(self.path / "catalog.db")
+        self.originals = Originals(self.path / "originals")
+        self.keyword: KeywordIndex = TantivyIndex(self.path / "keyword")
+        self.embedder = None if settings.embedder == "none" else LazyEmbedder(settings.embedder, self._load_embedder)
+        self.vectors = None if self.embedder is None else self._open_vectors()
+        self.retriever = Retriever(self.catalog, self.keyword, self.vectors, self.embedder, settings.ranking)
+        self._recover()
+
+    def _load_embedder(self) -> Embedder:
+        key = self.settings.embedder_api_key
+        embedder = load_embedder(
+            self.settings.embedder,
+            cache_dir=self.path / "models",
+            base_url=self.settings.embedder_base_url,
+            api_key=key.get_secret_value() if key else None,
+        )
+        if embedder is None:
+            raise AssertionError("`none` is handled before anything is loaded")
+        return embedder
+
+    def _open_vectors(self) -> VectorStore:
+        from retrieval.chroma import ChromaStore
+
+        place = self.path / "chroma"
+        if self.settings.chroma_url is not None:
+            return ChromaStore(place, url=self.settings.chroma_url)
+        try:
+            return ChromaStore(place)
+        except VectorStoreError:
+            # Derived data that cannot be opened is put aside and made again from the catalog.
+            try:
+                place.rename(place.with_name(f"chroma.broken-{int(time.time())}"))
+            except OSError as exc:
+                raise unwritable(place, exc) from exc
+            return ChromaStore(place)
+
+    def _recover(self) -> None:
+        """Make the indexes follow the catalog after a crash, a lost folder or a lost write."""
+        sweep(self)
+        collections = self.catalog.list_collections()
+        known = {collection.collection_id for collection in collections}
+        for stray in self.keyword.collection_ids() - known:
+            self.keyword.drop(stray)
+        # A Chroma server may serve others: only in our own folder is an unknown collection a leftover.
+        if self.vectors is not None and self.settings.chroma_url is None:
+            for stray in self.vectors.collection_ids() - known:
+                self.vectors.drop(stray)
+        for collection in collections:
+            if not self._agrees(collection):
+                check_indexes(self, collection, repair=True)
+
+    def _agrees(self, collection: Collection) -> bool:
+        if self.keyword.frequencies(collection.collection_id, ())[0] != collection.n_chunks:
+            return False
+        if self.vectors is None or collection.embedder == "none":
+            return True
+        return self.vectors.count(collection.collection_id) == collection.n_chunks

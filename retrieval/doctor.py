@@ -1,0 +1,187 @@
+"""What disagrees between catalog, keyword index, vectors and original files, and how to mend it.
+
+The catalog is the truth: an index is mended from it, without the embedder. Only a missing or damaged original cannot be
+made again here; its document still answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from retrieval.models import Collection
+
+if TYPE_CHECKING:
+    from retrieval.data_folder import DataFolder
+
+ProblemKind = Literal[
+    "keyword_missing",
+    "keyword_extra",
+    "vectors_missing",
+    "vectors_extra",
+    "catalog_vectors_missing",
+    "leftover_versions",
+    "original_missing",
+    "original_damaged",
+    "original_unused",
+]
+REPAIR_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One disagreement.
+
+    Args:
+        kind: What disagrees.
+        collection: The collection's name; empty where it concerns none.
+        ids: The chunks, versions or content hashes concerned.
+        mended: Whether it was mended just now.
+    """
+
+    kind: ProblemKind
+    collection: str
+    ids: tuple[str, ...]
+    mended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """What the doctor saw.
+
+    Args:
+        problems: Empty when all agree.
+        n_documents: Live documents looked at.
+        n_chunks: Live chunks looked at.
+    """
+
+    problems: tuple[Problem, ...]
+    n_documents: int
+    n_chunks: int
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether nothing is left to mend."""
+        return all(problem.mended for problem in self.problems)
+
+
+def check(folder: DataFolder, *, repair: bool = False) -> Checkup:
+    """Compare everything in a data folder, and mend what can be mended when asked.
+
+    Raises:
+        CatalogError: If the catalog itself is damaged.
+    """
+    folder.catalog.check()
+    problems: list[Problem] = []
+    n_documents = n_chunks = 0
+    problems += _leftovers(folder, repair)
+    for collection in folder.catalog.list_collections():
+        n_documents += collection.n_documents
+        n_chunks += collection.n_chunks
+        problems += check_indexes(folder, collection, repair=repair)
+    problems += _originals(folder, repair)
+    return Checkup(tuple(problems), n_documents, n_chunks)
+
+
+def check_indexes(folder: DataFolder, collection: Collection, *, repair: bool) -> list[Problem]:
+    """Compare both indexes of one collection with the catalog."""
+    live = folder.catalog.live_chunk_vectors(collection.collection_id)
+    wanted = [chunk_id for chunk_id, _ in live]
+    problems: list[Problem] = []
+    keyword = folder.keyword.chunk_ids(collection.collection_id)
+    missing, extra = _difference(wanted, keyword)
+    if missing:
+        problems.append(Problem("keyword_missing", collection.name, missing, repair))
+    if extra:
+        problems.append(Problem("keyword_extra", collection.name, extra, repair))
+    if repair:
+        folder.keyword.delete(collection.collection_id, extra)
+        _restore_keyword(folder, collection.collection_id, missing)
+    if collection.embedder == "none" or folder.vectors is None:
+        return problems
+    keys = {chunk_id: key for chunk_id, key in live if key is not None}
+    known = folder.catalog.get_vectors(list(keys.values()))
+    lost = tuple(chunk_id for chunk_id in wanted if keys.get(chunk_id) not in known)
+    if lost:
+        problems.append(Problem("catalog_vectors_missing", collection.name, lost))
+    missing, extra = _difference(wanted, folder.vectors.chunk_ids(collection.collection_id))
+    missing = tuple(chunk_id for chunk_id in missing if chunk_id not in set(lost))
+    if missing:
+        problems.append(Problem("vectors_missing", collection.name, missing, repair))
+    if extra:
+        problems.append(Problem("vectors_extra", collection.name, extra, repair))
+    if repair:
+        folder.vectors.delete(collection.collection_id, extra)
+        for i in range(0, len(missing), REPAIR_BATCH):
+            batch = missing[i : i + REPAIR_BATCH]
+            chunks = folder.catalog.live_chunks(collection.collection_id, batch)
+            matrix = np.stack([known[keys[chunk_id]] for chunk_id in chunks])
+            folder.vectors.upsert(collection.collection_id, list(chunks.values()), matrix)
+    return problems
+
+
+def sweep(folder: DataFolder, document_ids: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Take versions that are not live out of the indexes, then forget them.
+
+    Args:
+        folder: The data folder.
+        document_ids: Only these documents' versions; None: all, which no ingestion may be running beside.
+
+    Returns:
+        The ids of the versions that are gone.
+    """
+    leftovers = folder.catalog.leftovers(document_ids)
+    by_collection: dict[str, list[str]] = {}
+    for leftover in leftovers:
+        by_collection.setdefault(leftover.collection_id, []).extend(leftover.chunk_ids)
+    for collection_id, chunk_ids in by_collection.items():
+        folder.keyword.delete(collection_id, chunk_ids)
+        if folder.vectors is not None:
+            folder.vectors.delete(collection_id, chunk_ids)
+    version_ids = tuple(leftover.version_id for leftover in leftovers)
+    for content_hash in folder.catalog.forget_versions(version_ids):
+        folder.originals.remove(content_hash)
+    return version_ids
+
+
+def _leftovers(folder: DataFolder, repair: bool) -> list[Problem]:
+    version_ids = sweep(folder) if repair else tuple(x.version_id for x in folder.catalog.leftovers())
+    return [Problem("leftover_versions", "", version_ids, repair)] if version_ids else []
+
+
+def _restore_keyword(folder: DataFolder, collection_id: str, missing: Sequence[str]) -> None:
+    chunks = [
+        chunk
+        for i in range(0, len(missing), REPAIR_BATCH)
+        for chunk in folder.catalog.live_chunks(collection_id, missing[i : i + REPAIR_BATCH]).values()
+    ]
+    if chunks:
+        folder.keyword.upsert(collection_id, chunks)
+
+
+def _originals(folder: DataFolder, repair: bool) -> list[Problem]:
+    wanted, stored = folder.catalog.live_content_hashes(), set(folder.originals.hashes())
+    missing = tuple(sorted(wanted - stored))
+    damaged = tuple(
+        content_hash
+        for content_hash in sorted(wanted & stored)
+        if hashlib.sha256(folder.originals.get(content_hash)).hexdigest() != content_hash
+    )
+    unused = tuple(sorted(stored - wanted))
+    if repair:
+        for content_hash in unused:
+            folder.originals.remove(content_hash)
+    found = (
+        Problem("original_missing", "", missing),
+        Problem("original_damaged", "", damaged),
+        Problem("original_unused", "", unused, repair),
+    )
+    return [problem for problem in found if problem.ids]
+
+
+def _difference(wanted: Sequence[str], found: set[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return tuple(x for x in wanted if x not in found), tuple(sorted(found.difference(wanted)))

@@ -1,0 +1,98 @@
+"""Original files by content hash: identical content is stored once, a better parser can read it again."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from retrieval.errors import DataFolderError, DocumentNotFoundError, Message
+
+
+class Originals:
+    """A folder of files named by the sha256 of their bytes.
+
+    Args:
+        folder: Created when missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, content_hash: str) -> Path:
+        """Return where the bytes with this hash lie, there or not."""
+        return self.folder / content_hash[:2] / content_hash
+
+    def put(self, content_hash: str, data: bytes) -> None:
+        """Store bytes; durable when this returns.
+
+        Raises:
+            DataFolderError: If they cannot be written; nothing half-written stays behind.
+        """
+        target = self.path(content_hash)
+        if target.exists():
+            return
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".new-")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(temporary, target)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+        except OSError as exc:
+            raise unwritable(self.folder, exc) from exc
+
+    def get(self, content_hash: str) -> bytes:
+        """Return the bytes.
+
+        Raises:
+            DocumentNotFoundError: If they are not there; the doctor reports the same.
+        """
+        try:
+            return self.path(content_hash).read_bytes()
+        except FileNotFoundError as exc:
+            raise DocumentNotFoundError(
+                Message(f"The original {content_hash[:12]!r} is missing.", f"原始文件 {content_hash[:12]!r} 缺失。"),
+                hint=Message(
+                    "Run `huozi doctor`, then ingest the file again.", "请运行 `huozi doctor`，再重新导入该文件。"
+                ),
+            ) from exc
+
+    def hashes(self) -> Iterator[str]:
+        """Yield the hash of every file stored."""
+        if self.folder.exists():
+            for file in self.folder.glob("??/*"):
+                if not file.name.startswith("."):
+                    yield file.name
+
+    def remove(self, content_hash: str) -> None:
+        """Delete the bytes; missing ones are no error."""
+        self.path(content_hash).unlink(missing_ok=True)
+
+
+def unwritable(path: Path, exc: OSError) -> DataFolderError:
+    """Return the error for a folder that cannot be written, naming the usual causes."""
+    full = exc.errno in (errno.ENOSPC, errno.EDQUOT)
+    reason = "no space left" if full else (exc.strerror or str(exc))
+    reason_zh = "磁盘空间不足" if full else (exc.strerror or str(exc))
+    return DataFolderError(
+        Message(
+            f"Cannot write to the data folder {str(path)!r}: {reason}.",
+            f"无法写入数据目录 {str(path)!r}：{reason_zh}。",
+        ),
+        hint=Message(
+            "Free some space and try again; what was stored before is whole."
+            if full
+            else "Check its owner and permissions, or set HUOZI_DATA_DIR to a folder that you may write.",
+            "请清理磁盘后重试；此前存入的内容完好。"
+            if full
+            else "请检查目录的属主和权限，或把 HUOZI_DATA_DIR 设为可写的目录。",
+        ),
+    )
