@@ -1,0 +1,1 @@
+"""Everything a user touches: HTTP service, web page, command line."""

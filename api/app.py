@@ -1,0 +1,72 @@
+"""The HTTP service: `create_app(settings)` and its lifespan."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.auth.guard import Guard
+from api.auth.sessions import Sessions
+from api.errors import on_http_exception, on_huozi_error, on_unforeseen, on_validation_error
+from api.parts import Answers, Parts
+from api.routes import chat, documents, files, health, models, pages, session, vector_stores
+from retrieval.errors import HuoziError
+
+if TYPE_CHECKING:
+    from api.settings import Settings
+    from retrieval.data_folder import DataFolder
+
+
+def create_app(settings: Settings, *, folder: DataFolder | None = None, assistant: Answers | None = None) -> FastAPI:
+    """Build the service.
+
+    Args:
+        settings: Everything configured.
+        folder: An opened data folder, which stays the caller's; None: opened and closed with the service.
+        assistant: Answers questions; None: built with the folder.
+    """
+    app = FastAPI(
+        title="huozi-assistant",
+        version="0.1.0",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.settings = settings
+    app.state.sessions = Sessions()
+    app.state.model_client = None
+    app.state.given = (folder, assistant)
+    for routes in (chat, models, vector_stores, files, documents, health, session, pages):
+        app.include_router(routes.router)
+    pages.mount_static(app)
+    app.add_middleware(Guard)
+    app.add_exception_handler(HuoziError, on_huozi_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.add_exception_handler(Exception, on_unforeseen)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    folder, assistant = app.state.given
+    built = None
+    if folder is None or assistant is None:
+        from api import wiring
+
+        built = await asyncio.to_thread(wiring.build, app.state.settings)
+        folder, assistant = folder or built.folder, assistant or built.assistant
+    app.state.parts = Parts(folder, assistant)
+    try:
+        yield
+    finally:
+        if app.state.model_client is not None:
+            await app.state.model_client.aclose()
+        if built is not None:
+            await asyncio.to_thread(built.close)

@@ -1,0 +1,49 @@
+"""What the HTTP service is built of: the opened data folder and the assistant, or a test's own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from assistant.events import AnswerEvent, Turn
+
+if TYPE_CHECKING:
+    from retrieval.data_folder import DataFolder
+
+
+class Answers(Protocol):
+    """What the routes ask of `assistant.Assistant`."""
+
+    def astream(
+        self, question: str, history: Sequence[Turn] = (), collection: str = "default"
+    ) -> AsyncIterator[AnswerEvent]:
+        """Answer one question as events; closing the iterator stops the work."""
+
+
+class Keys(Protocol):
+    """What the guard asks of the catalog's API keys."""
+
+    def any(self) -> bool:
+        """Return whether any live key exists."""
+
+    def verify(self, token: str, /) -> object | None:
+        """Return the key that the token is of, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The objects that the routes call.
+
+    Args:
+        folder: Catalog, indexes and originals.
+        assistant: Answers questions.
+    """
+
+    folder: DataFolder
+    assistant: Answers
+
+    @property
+    def keys(self) -> Keys:
+        """The catalog's API keys."""
+        return self.folder.catalog.keys

@@ -1,0 +1,57 @@
+"""`GET /v1/documents/{id}/text`: a document's parsed text around a quote, for the source page."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+
+from api.parts import Parts
+from api.source_window import page_at, source_window
+from retrieval.models import Chunk
+
+router = APIRouter(prefix="/v1/documents", tags=["documents"])
+
+
+def live_chunk(parts: Parts, document_id: str, chunk_id: str) -> Chunk | None:
+    """Return a chunk of the document if it is still live."""
+    collection_id = parts.folder.catalog.get_document(document_id).collection_id
+    chunk = parts.folder.catalog.live_chunks(collection_id, [chunk_id]).get(chunk_id)
+    return chunk if chunk is not None and chunk.document_id == document_id else None
+
+
+@router.get("/{document_id}/text", summary="Read a document's parsed text around a quote")
+def read_text(
+    request: Request,
+    document_id: str,
+    start: Annotated[int, Query(ge=0)] = 0,
+    end: Annotated[int, Query(ge=0)] = 0,
+    context: Annotated[int, Query(ge=0, le=20_000)] = 1200,
+    chunk: str | None = None,
+) -> dict[str, Any]:
+    """Return the text around the quote [start, end), in segments by page and quoted or not.
+
+    With the cited chunk's id, `current` says whether its offsets still hold, and `heading` where it stands.
+    """
+    parts: Parts = request.app.state.parts
+    document = parts.folder.catalog.document_text(document_id)
+    cited = live_chunk(parts, document_id, chunk) if chunk else None
+    window = source_window(document.text, document.page_starts, start, end, context=context)
+    return {
+        "object": "document.text",
+        "document_id": document_id,
+        "version_id": document.version_id,
+        "title": document.title,
+        "source": document.source,
+        "media_type": document.media_type,
+        "heading": list(cited.heading) if cited else [],
+        "current": cited is not None if chunk else None,
+        "page": page_at(document.page_starts, start),
+        "n_pages": len(document.page_starts) or None,
+        "n_chars": len(document.text),
+        "start": window.start,
+        "end": window.end,
+        "segments": [
+            {"text": segment.text, "page": segment.page, "quoted": segment.quoted} for segment in window.segments
+        ],
+    }

@@ -1,0 +1,116 @@
+"""`/v1/vector_stores`: collections, listed and searched, as OpenAI's SDKs call them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+
+from api.body import parse, read_json
+from api.parts import Parts
+from api.schemas.vector_stores import SearchRequest, flatten
+from api.sse import source_url
+from retrieval.models import Collection, ScoredChunk
+
+router = APIRouter(prefix="/v1/vector_stores", tags=["vector stores"])
+
+_BODY = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": SearchRequest.model_json_schema()}}}
+}
+
+
+def collection_json(collection: Collection) -> dict[str, Any]:
+    """Return OpenAI's vector store object."""
+    return {
+        "id": collection.collection_id,
+        "object": "vector_store",
+        "created_at": int(collection.created_at),
+        "name": collection.name,
+        "status": "completed",
+        "metadata": {},
+        "file_counts": {
+            "in_progress": 0,
+            "completed": collection.n_documents,
+            "failed": 0,
+            "cancelled": 0,
+            "total": collection.n_documents,
+        },
+        "embedder": collection.embedder,
+        "n_chunks": collection.n_chunks,
+    }
+
+
+def hit_json(hit: ScoredChunk, base_url: str) -> dict[str, Any]:
+    """Return one search result: OpenAI's fields, and ours beside them."""
+    chunk = hit.chunk
+    return {
+        "file_id": chunk.document_id,
+        "filename": chunk.source,
+        "score": hit.score,
+        "attributes": dict(chunk.metadata),
+        "content": [{"type": "text", "text": chunk.text}],
+        "chunk_id": chunk.chunk_id,
+        "title": chunk.title,
+        "page": chunk.page,
+        "heading": list(chunk.heading),
+        "start": chunk.start,
+        "end": chunk.end,
+        "url": source_url(base_url, chunk, chunk.start, chunk.end),
+    }
+
+
+@router.get("", summary="List collections")
+def list_vector_stores(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    order: Literal["asc", "desc"] = "desc",
+    after: str | None = None,
+) -> dict[str, Any]:
+    """List collections by age, a page at a time."""
+    parts: Parts = request.app.state.parts
+    collections = sorted(
+        parts.folder.catalog.list_collections(),
+        key=lambda collection: (collection.created_at, collection.collection_id),
+        reverse=order == "desc",
+    )
+    ids = [collection.collection_id for collection in collections]
+    begin = ids.index(after) + 1 if after in ids else 0
+    data = [collection_json(collection) for collection in collections[begin : begin + limit]]
+    return {
+        "object": "list",
+        "data": data,
+        "first_id": data[0]["id"] if data else None,
+        "last_id": data[-1]["id"] if data else None,
+        "has_more": begin + limit < len(collections),
+    }
+
+
+@router.get("/{name_or_id}", summary="Get one collection")
+def get_vector_store(request: Request, name_or_id: str) -> dict[str, Any]:
+    """Return one collection by id or name."""
+    parts: Parts = request.app.state.parts
+    return collection_json(parts.folder.catalog.get_collection(name_or_id, counted=True))
+
+
+@router.post("/{name_or_id}/search", summary="Search a collection", openapi_extra=_BODY)
+async def search_vector_store(request: Request, name_or_id: str) -> dict[str, Any]:
+    """Return the chunks that fit a question best."""
+    asked = parse(SearchRequest, await read_json(request))
+    parts: Parts = request.app.state.parts
+    found = await asyncio.to_thread(
+        parts.folder.retriever.retrieve,
+        asked.question,
+        collection=name_or_id,
+        top_k=asked.max_num_results,
+        filters=flatten(asked.filters),
+    )
+    threshold = asked.ranking_options.score_threshold if asked.ranking_options else None
+    base_url = str(request.base_url).rstrip("/")
+    return {
+        "object": "vector_store.search_results.page",
+        "search_query": [asked.query] if isinstance(asked.query, str) else asked.query,
+        "data": [hit_json(hit, base_url) for hit in found.hits if threshold is None or hit.score >= threshold],
+        "has_more": False,
+        "next_page": None,
+    }

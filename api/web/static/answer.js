@@ -1,0 +1,124 @@
+// An answer's text -> nodes: paragraphs, lists, bold, code, citation chips. Text only, never markup.
+
+import { texts } from "./strings.js";
+
+const INLINE = /\*\*([^*\n]+)\*\*|`([^`\n]+)`|\[(\d{1,3})\]/g;
+const BULLET = /^\s*[-*•]\s+/;
+const NUMBER = /^\s*(\d{1,3})[.、)]\s*(?!\d)/;
+const HEADING = /^#{1,6}\s+/;
+
+export function element(name, className, text) {
+  const node = document.createElement(name);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+/** A citation's number as a button; disabled until the answer's citations are known. */
+function chip(number, citation, open) {
+  const button = element("button", "chip", String(number));
+  button.type = "button";
+  button.disabled = !citation;
+  if (citation) {
+    button.setAttribute("aria-label", texts.cite(number, citation.title));
+    button.title = citation.quote;
+    button.addEventListener("click", () => open(citation, button));
+  }
+  return button;
+}
+
+function inline(line, citations, open) {
+  const nodes = [];
+  let last = 0;
+  for (const match of line.matchAll(INLINE)) {
+    nodes.push(line.slice(last, match.index));
+    last = match.index + match[0].length;
+    if (match[1] !== undefined) {
+      const bold = element("strong");
+      bold.append(...inline(match[1], citations, open));
+      nodes.push(bold);
+    } else if (match[2] !== undefined) {
+      nodes.push(element("code", "", match[2]));
+    } else {
+      const citation = citations?.get(Number(match[3]));
+      // A number in brackets that cites nothing is plain text.
+      nodes.push(citations && !citation ? match[0] : chip(Number(match[3]), citation, open));
+    }
+  }
+  nodes.push(line.slice(last));
+  return nodes;
+}
+
+/**
+ * Show an answer's text.
+ * @param {Element} target its content is replaced
+ * @param {string} text
+ * @param {Map<number, object>|null} citations by number; null while the text still arrives
+ * @param {(citation: object, opener: Element) => void} open called when a chip is clicked
+ */
+export function renderAnswer(target, text, citations, open) {
+  // A marker that has arrived in part is not shown yet.
+  const shown = citations ? text : text.replace(/\[\d{0,3}$/, "");
+  const blocks = [];
+  let list = null;
+  let paragraph = null;
+  for (const line of shown.split("\n")) {
+    const kind = BULLET.test(line) ? "ul" : NUMBER.test(line) ? "ol" : "";
+    if (kind) {
+      if (list?.localName !== kind) {
+        list = element(kind);
+        if (kind === "ol") list.start = Number(NUMBER.exec(line)[1]);
+        blocks.push(list);
+      }
+      const item = element("li");
+      item.append(...inline(line.replace(kind === "ul" ? BULLET : NUMBER, ""), citations, open));
+      list.append(item);
+      paragraph = null;
+      continue;
+    }
+    if (!line.trim()) {
+      paragraph = null;
+      continue;
+    }
+    list = null;
+    if (HEADING.test(line)) {
+      const heading = element("p", "heading");
+      heading.append(...inline(line.replace(HEADING, ""), citations, open));
+      blocks.push(heading);
+      paragraph = null;
+      continue;
+    }
+    if (paragraph) paragraph.append(element("br"));
+    else blocks.push((paragraph = element("p")));
+    paragraph.append(...inline(line, citations, open));
+  }
+  target.replaceChildren(...blocks);
+}
+
+/** Where a citation stands: title > heading, page. */
+export function place(citation) {
+  const path = [citation.title, ...citation.heading.filter((part) => part !== citation.title)].join(" › ");
+  return citation.page ? `${path} · ${texts.page(citation.page)}` : path;
+}
+
+/** The list of an answer's citations. */
+export function sourceList(citations, open) {
+  const section = element("section", "sources");
+  section.append(element("h3", "", texts.sources));
+  const list = element("ol");
+  for (const citation of citations) {
+    const item = element("li");
+    const button = element("button", "source-item");
+    button.type = "button";
+    button.append(
+      element("span", "number", String(citation.index)),
+      element("span", "place", place(citation)),
+      element("span", "quote", citation.quote),
+    );
+    button.addEventListener("click", () => open(citation, button));
+    item.append(button);
+    list.append(item);
+  }
+  section.append(list);
+  return section;
+}

@@ -1,0 +1,268 @@
+// The question page.
+
+import { element, renderAnswer, sourceList } from "./answer.js";
+import { events, getJson, request, ServiceError } from "./http.js";
+import { showSource } from "./source.js";
+import { texts, translatePage } from "./strings.js";
+
+translatePage();
+
+const byId = (id) => document.getElementById(id);
+const [log, question, send, stop, status, picker, panel] = [
+  "log", "question", "send", "stop", "status", "collection", "source",
+].map(byId);
+
+let history = []; // finished turns of this conversation, as the API takes them
+let running = null; // AbortController of the answer that is being written
+let conversation = 0; // grows with each new conversation; a late answer to an old one is not recorded
+let opener = null; // what the source panel was opened from
+
+// ---- collections
+
+async function loadCollections() {
+  const { data } = await getJson("/v1/vector_stores?limit=100&order=asc");
+  const wanted = new URLSearchParams(location.search).get("collection") ?? picker.value ?? "";
+  picker.replaceChildren(
+    ...data.map((one) => {
+      const option = element("option", "", `${one.name} (${texts.documents(one.file_counts.completed)})`);
+      option.value = one.name;
+      option.dataset.documents = one.file_counts.completed;
+      return option;
+    }),
+  );
+  const names = data.map((one) => one.name);
+  const first = data.find((one) => one.file_counts.completed > 0)?.name;
+  if (names.length) picker.value = names.includes(wanted) ? wanted : names.includes("default") && data.find((one) => one.name === "default").file_counts.completed ? "default" : (first ?? names[0]);
+  picker.disabled = names.length === 0;
+  showWelcome();
+}
+
+function showWelcome() {
+  const isEmpty = !Number(picker.selectedOptions[0]?.dataset.documents);
+  const fresh = log.childElementCount === 0;
+  byId("empty").hidden = !fresh || !isEmpty;
+  byId("welcome").hidden = !fresh || isEmpty;
+  byId("restart").hidden = fresh;
+  const name = picker.value;
+  byId("empty-command").textContent = name && name !== "default" ? `huozi ingest ~/docs -c ${name}` : "huozi ingest ~/docs";
+  if (fresh && !isEmpty) loadExamples(name);
+}
+
+async function loadExamples(name) {
+  const target = byId("examples");
+  target.replaceChildren();
+  const { data } = await getJson(`/v1/vector_stores/${encodeURIComponent(name)}/examples`).catch(() => ({ data: [] }));
+  if (name !== picker.value || !data.length) return;
+  target.replaceChildren(
+    element("span", "muted", texts.tryAsking),
+    ...data.map((text) => {
+      const button = element("button", "example", text);
+      button.type = "button";
+      button.addEventListener("click", () => ask(text));
+      return button;
+    }),
+  );
+}
+
+function restart() {
+  running?.abort();
+  conversation += 1;
+  history = [];
+  log.replaceChildren();
+  closeSource();
+  showWelcome();
+  question.focus();
+}
+
+// ---- one turn
+
+function addTurn(text) {
+  const turn = element("article", "turn");
+  const asked = element("div", "asked");
+  asked.append(element("span", "hidden", `${texts.you}: `), element("p", "", text));
+  const answer = element("div", "answer");
+  answer.setAttribute("aria-busy", "true");
+  const body = element("div", "body");
+  body.append(element("p", "waiting", texts.searching));
+  answer.append(body);
+  turn.append(asked, answer);
+  log.append(turn);
+  return { answer, body };
+}
+
+async function ask(text) {
+  const asked = text.trim();
+  if (!asked || running) return;
+  byId("welcome").hidden = byId("empty").hidden = true;
+  byId("restart").hidden = false;
+  const mine = conversation;
+  const { answer, body } = addTurn(asked);
+  const controller = (running = new AbortController());
+  setBusy(true);
+  scrollDown(true);
+  let written = "";
+  let finished = false;
+  try {
+    const last = await stream(asked, controller.signal, (more) => {
+      if (!written) status.textContent = texts.writing;
+      written += more;
+      paint(body, () => written, () => finished);
+    });
+    finished = true;
+    finishAnswer(answer, body, written, last);
+    status.textContent = last.refused ? texts.refused : texts.finished;
+  } catch (error) {
+    finished = true;
+    renderAnswer(body, written, new Map(), openSource);
+    const stopped = error.name === "AbortError";
+    const note = element("p", stopped ? "label" : "problem", stopped ? texts.stopped : messageOf(error));
+    if (!stopped) note.setAttribute("role", "alert");
+    answer.append(note);
+    status.textContent = stopped ? texts.stopped : "";
+  }
+  answer.removeAttribute("aria-busy");
+  if (written && mine === conversation) history.push({ role: "user", content: asked }, { role: "assistant", content: written });
+  if (running === controller) {
+    running = null;
+    setBusy(false);
+  }
+  scrollDown();
+}
+
+function messageOf(error) {
+  if (error instanceof ServiceError) return error.message;
+  console.error(error);
+  return texts.brokenOff;
+}
+
+/** Send the question; calls back with each piece of text, returns the last chunk with choices. */
+async function stream(text, signal, onText) {
+  const reply = await request("/v1/chat/completions", {
+    method: "POST",
+    signal,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      model: picker.value ? `huozi-rag/${picker.value}` : "huozi-rag",
+      stream: true,
+      messages: [...history, { role: "user", content: text }],
+    }),
+  });
+  let last = null;
+  for await (const chunk of events(reply)) {
+    const choice = chunk.choices[0];
+    if (choice?.delta.content) onText(choice.delta.content);
+    if (choice?.finish_reason) last = chunk;
+  }
+  if (!last) throw new ServiceError(texts.brokenOff);
+  return last;
+}
+
+let painting = false;
+
+/** Show the text so far, once a frame. */
+function paint(body, text, finished) {
+  if (painting) return;
+  painting = true;
+  requestAnimationFrame(() => {
+    painting = false;
+    if (finished()) return;
+    renderAnswer(body, text(), null, openSource);
+    scrollDown();
+  });
+}
+
+function finishAnswer(answer, body, text, last) {
+  const citations = last.citations ?? [];
+  renderAnswer(body, text, new Map(citations.map((one) => [one.index, one])), openSource);
+  if (last.refused) {
+    answer.classList.add("refused");
+    answer.prepend(element("p", "label", texts.refused));
+  } else if (last.mode === "extractive") {
+    answer.prepend(element("p", "label", texts.extractive));
+  }
+  if (citations.length) answer.append(sourceList(citations, openSource));
+}
+
+function setBusy(busy) {
+  send.hidden = busy;
+  stop.hidden = !busy;
+  status.textContent = busy ? texts.searching : status.textContent;
+  if (!busy && !panel.contains(document.activeElement)) question.focus({ preventScroll: true });
+}
+
+function scrollDown(always = false) {
+  const page = document.scrollingElement;
+  if (always || page.scrollHeight - page.scrollTop - page.clientHeight < 160) page.scrollTop = page.scrollHeight;
+}
+
+// ---- the source panel
+
+const target = { title: byId("source-title"), body: byId("source-body"), current: null };
+
+async function openSource(citation, from) {
+  opener = from;
+  target.current = citation;
+  target.title.textContent = citation.title;
+  target.body.replaceChildren(element("p", "muted", texts.loading));
+  panel.hidden = false;
+  document.body.classList.add("with-source");
+  panel.focus({ preventScroll: true });
+  try {
+    await showSource(target, citation);
+  } catch (error) {
+    const problem = element("p", "problem", messageOf(error));
+    problem.setAttribute("role", "alert");
+    target.body.replaceChildren(problem);
+  }
+}
+
+function closeSource() {
+  if (panel.hidden) return;
+  panel.hidden = true;
+  target.current = null;
+  document.body.classList.remove("with-source");
+  opener?.focus({ preventScroll: true });
+}
+
+// ---- the form
+
+function submit() {
+  if (running || !question.value.trim()) return;
+  const text = question.value;
+  question.value = "";
+  fit();
+  ask(text);
+}
+
+// The box grows with its text; CSS limits it.
+function fit() {
+  question.rows = Math.min(8, question.value.split("\n").length);
+}
+
+byId("composer").addEventListener("submit", (event) => {
+  event.preventDefault();
+  submit();
+});
+question.addEventListener("keydown", (event) => {
+  // Enter that ends an input method's composition must not send; 229 is how older browsers say it.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+  event.preventDefault();
+  submit();
+});
+question.addEventListener("input", fit);
+stop.addEventListener("click", () => running?.abort());
+picker.addEventListener("change", restart);
+byId("restart").addEventListener("click", restart);
+byId("source-close").addEventListener("click", closeSource);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !document.querySelector("dialog[open]")) closeSource();
+});
+
+byId("model-note").hidden = document.documentElement.dataset.model === "yes";
+loadCollections()
+  .catch((error) => {
+    const problem = element("p", "problem", messageOf(error));
+    problem.setAttribute("role", "alert");
+    log.append(problem);
+  })
+  .finally(() => question.focus());

@@ -1,0 +1,82 @@
+// A document's parsed text with the quote marked: the panel beside the answer, and the page of its own.
+
+import { element } from "./answer.js";
+import { getJson } from "./http.js";
+import { localUrl, texts } from "./strings.js";
+
+const CONTEXT = 1200;
+const MOST_CONTEXT = 20000;
+
+/** Return the address of the parsed text around a citation. */
+function textUrl(cited, context) {
+  const query = new URLSearchParams({ start: cited.start, end: cited.end, context });
+  if (cited.chunk_id) query.set("chunk", cited.chunk_id);
+  return `/v1/documents/${encodeURIComponent(cited.document_id)}/text?${query}`;
+}
+
+/** Return the address of the source page of a citation. */
+export function pageUrl(cited) {
+  const query = new URLSearchParams({ start: cited.start, end: cited.end });
+  if (cited.chunk_id) query.set("chunk", cited.chunk_id);
+  return localUrl(`/documents/${encodeURIComponent(cited.document_id)}?${query}`);
+}
+
+function facts(source, cited, alone) {
+  const box = element("div", "facts");
+  const heading = (source.heading.length ? source.heading : (cited.heading ?? [])).filter((part) => part !== source.title);
+  if (heading.length) box.append(element("p", "path", [source.title, ...heading].join(" › ")));
+  if (source.page) box.append(element("p", "page", texts.pageOf(source.page, source.n_pages)));
+  const links = element("p", "links");
+  const original = element("a", "", texts.original);
+  original.href = `/v1/files/${encodeURIComponent(source.document_id)}/content${source.page ? `#page=${source.page}` : ""}`;
+  original.target = "_blank";
+  original.rel = "noopener";
+  links.append(original);
+  if (!alone) {
+    const page = element("a", "", texts.newTab);
+    page.href = pageUrl(cited);
+    page.target = "_blank";
+    page.rel = "noopener";
+    links.append(page);
+  }
+  box.append(links);
+  if (source.current === false) box.append(element("p", "note", texts.changed));
+  return box;
+}
+
+function marked(source) {
+  const text = element("div", "text");
+  text.lang = "";
+  let page = null;
+  for (const segment of source.segments) {
+    if (segment.page !== page) {
+      page = segment.page;
+      text.append(element("span", "page-mark", texts.page(page)));
+    }
+    text.append(segment.quoted ? element("mark", "", segment.text) : segment.text);
+  }
+  return text;
+}
+
+/**
+ * Load and show the source of a citation.
+ * @param {{title: Element, body: Element}} target
+ * @param {object} cited document_id, start, end, and chunk_id, heading where known
+ * @param {{alone?: boolean, context?: number}} options alone: on a page of its own
+ */
+export async function showSource(target, cited, { alone = false, context = CONTEXT } = {}) {
+  const source = await getJson(textUrl(cited, context));
+  if (target.current && target.current !== cited) return; // another one was clicked meanwhile
+  target.title.textContent = source.title;
+  if (alone) document.title = `${source.title} · ${texts.brand}`;
+  const text = marked(source);
+  const parts = [facts(source, cited, alone), text];
+  if ((source.start > 0 || source.end < source.n_chars) && context < MOST_CONTEXT) {
+    const more = element("button", "quiet more", texts.more);
+    more.type = "button";
+    more.addEventListener("click", () => showSource(target, cited, { alone, context: Math.min(context * 4, MOST_CONTEXT) }));
+    parts.push(more);
+  }
+  target.body.replaceChildren(...parts);
+  text.querySelector("mark")?.scrollIntoView({ block: "center" });
+}
