@@ -41,7 +41,7 @@ class DataFolder:
         vectors: The vector store; None with the embedder `none`.
         embedder: Loaded by its first text; None with `none`.
         retriever: Searches all of it.
-        owner: This process's claim on the folder.
+        writing: Held by whoever ingests or deletes: one at a time.
     """
 
     _open: ClassVar[dict[Path, DataFolder]] = {}
@@ -50,6 +50,7 @@ class DataFolder:
     def __init__(self, settings: RetrievalSettings, *, purpose: str, url: str | None = None) -> None:
         self.settings = settings
         self.path = settings.data_dir.expanduser().resolve()
+        self.writing = threading.RLock()
         self._users = 0
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -137,7 +138,9 @@ class DataFolder:
 
     def delete_documents(self, document_ids: list[str]) -> None:
         """Delete documents by their ids; final before the indexes are told."""
-        if document_ids:
+        if not document_ids:
+            return
+        with self.writing:
             self.catalog.retire_documents(document_ids)
             sweep(self, document_ids)
 
@@ -149,12 +152,13 @@ class DataFolder:
         """
         collection = self.catalog.get_collection(name)
         hashes = {document.content_hash for document in self.catalog.list_documents(collection.collection_id)}
-        self.catalog.remove_collection(collection.collection_id)
-        self.keyword.drop(collection.collection_id)
-        if self.vectors is not None:
-            self.vectors.drop(collection.collection_id)
-        for content_hash in hashes - self.catalog.live_content_hashes():
-            self.originals.remove(content_hash)
+        with self.writing:
+            self.catalog.remove_collection(collection.collection_id)
+            self.keyword.drop(collection.collection_id)
+            if self.vectors is not None:
+                self.vectors.drop(collection.collection_id)
+            for content_hash in hashes - self.catalog.live_content_hashes():
+                self.originals.remove(content_hash)
 
     def __enter__(self) -> DataFolder:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ class Database:
         self._engine = sa.create_engine(
             f"sqlite:///{path}",
             connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+            json_serializer=lambda value: json.dumps(value, ensure_ascii=False),
             pool_size=8,
             max_overflow=32,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,14 +122,14 @@ class DocumentTable:
             return {row[0]: KnownSource(*row[1:]) for row in connection.execute(query)}
 
     def build_versions(
-        self, collection_id: str, new: Sequence[NewVersion], vector_keys: Sequence[Sequence[bytes | None]]
+        self, collection_id: str, new: Sequence[NewVersion], key_of: Callable[[Chunk], bytes | None]
     ) -> list[BuiltVersion]:
         """Write versions with their chunks, unseen by any search until `publish`.
 
         Args:
             collection_id: Where they belong.
             new: The versions, of different sources.
-            vector_keys: For each version, for each span, the key of its vector; None without an embedder.
+            key_of: Gives the key of a chunk's vector; None without an embedder.
 
         Returns:
             What was built, in the order of `new`.
@@ -137,7 +137,7 @@ class DocumentTable:
         now = time.time()
         built: list[BuiltVersion] = []
         with self._db.write() as connection:
-            for item, keys in zip(new, vector_keys, strict=True):
+            for item in new:
                 document_id = make_id("file-", collection_id, item.source_id)
                 connection.execute(
                     insert(documents).on_conflict_do_nothing(),
@@ -158,7 +158,7 @@ class DocumentTable:
                 connection.execute(versions.insert(), _version_row(version_id, document_id, number, item, now))
                 connection.execute(texts.insert(), {"version_id": version_id, "text": item.document.text})
                 if made:
-                    connection.execute(chunks.insert(), [_chunk_row(c, k) for c, k in zip(made, keys, strict=True)])
+                    connection.execute(chunks.insert(), [_chunk_row(chunk, key_of(chunk)) for chunk in made])
                 built.append(BuiltVersion(document_id, version_id, made))
         return built
 
@@ -323,9 +323,13 @@ class DocumentTable:
             "media_type": versions.c.media_type,
         }
         for key, value in filters.items():
-            # The key is bound as a parameter too: a filter is user input.
-            column = columns.get(key, sa.func.json_extract(versions.c.metadata, "$." + json.dumps(key)))
-            query = query.where(column == value)
+            if key in columns:
+                query = query.where(columns[key] == value)
+            else:
+                pair = sa.func.json_each(versions.c.metadata).table_valued("key", "value")
+                query = query.where(
+                    sa.select(sa.literal(1)).select_from(pair).where(pair.c.key == key, pair.c.value == value).exists()
+                )
         with self._db.read() as connection:
             return list(connection.execute(query).scalars())
 
