@@ -1,0 +1,78 @@
+"""What a run of ingestion did, and how far it has come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ingest.errors import IngestError
+from retrieval.errors import Language, Message
+
+Stage = Literal["scan", "load", "embed", "index", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestFailure:
+    """A file that was not ingested; what was stored of it before is unchanged."""
+
+    source: str
+    code: str
+    message: Message
+
+    @classmethod
+    def of(cls, source: str, error: IngestError) -> IngestFailure:
+        """Keep an error as a line of the report."""
+        return cls(source, error.code, Message(en=error.render("en"), zh=error.render("zh")))
+
+
+@dataclass(frozen=True, slots=True)
+class IngestProgress:
+    """How far a run is; counts are true counts of what is finished.
+
+    Args:
+        stage: What is being done now.
+        files_done: Files whose fate is settled.
+        files_total: Files found.
+        chunks: Chunks that are searchable now.
+        source: The file at hand.
+    """
+
+    stage: Stage
+    files_done: int
+    files_total: int
+    chunks: int
+    source: str = ""
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """Counts of documents by what became of them.
+
+    Attributes:
+        chunks: Chunks written by this run.
+        seconds: Wall time.
+        warnings: Things to know about files that were ingested, as (source, sentence).
+    """
+
+    added: int = 0
+    updated: int = 0
+    skipped: int = 0
+    deleted: int = 0
+    failed: list[IngestFailure] = field(default_factory=list)
+    chunks: int = 0
+    seconds: float = 0.0
+    warnings: list[tuple[str, Message]] = field(default_factory=list)
+
+    def as_dict(self, language: Language = "zh") -> dict[str, Any]:
+        """Return the contract's object for `--json`."""
+        return {
+            "added": self.added,
+            "updated": self.updated,
+            "skipped": self.skipped,
+            "deleted": self.deleted,
+            "failed": [
+                {"source": x.source, "code": x.code, "message": x.message.render(language)} for x in self.failed
+            ],
+            "chunks": self.chunks,
+            "seconds": round(self.seconds, 3),
+        }

@@ -1,0 +1,34 @@
+"""Limits of loading and sizes of splitting."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class LoadSettings(BaseModel):
+    """What one hostile file may cost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_unpacked_mb: int = Field(default=500, ge=1, description="declared unpacked size of a zip-based file, in MB")
+    max_text_chars: int = Field(default=50_000_000, ge=1, description="parsed text of one file, in characters")
+    max_depth: int = Field(default=200, ge=10, description="nesting of elements or tables that is still read")
+
+
+class SplitSettings(BaseModel):
+    """Sizes of chunks; the defaults come from the development sets (docs/ingestion.md)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_chars: int = Field(default=400, ge=20, description="most characters in a chunk; a hard limit")
+    min_chars: int = Field(default=80, ge=0, description="a shorter section is joined to its neighbour where it fits")
+
+
+class IngestSettings(BaseModel):
+    """Everything ingestion can be told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_upload_mb: int = Field(default=200, ge=1, description="most MB of one file")
+    load: LoadSettings = LoadSettings()
+    split: SplitSettings = SplitSettings()

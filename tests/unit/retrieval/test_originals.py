@@ -1,0 +1,38 @@
+import errno
+import hashlib
+
+import pytest
+
+from retrieval.errors import DataFolderError, DocumentNotFoundError
+from retrieval.originals import Originals
+
+DATA = "年假五天".encode("gb18030")
+HASH = hashlib.sha256(DATA).hexdigest()
+
+
+def test_bytes_come_back_as_they_were(tmp_path):
+    originals = Originals(tmp_path / "originals")
+    originals.put(HASH, DATA)
+    originals.put(HASH, DATA)
+    assert originals.get(HASH) == DATA and list(originals.hashes()) == [HASH]
+    originals.remove(HASH)
+    originals.remove(HASH)
+    assert list(originals.hashes()) == []
+
+
+def test_missing_original_says_what_to_do(tmp_path):
+    with pytest.raises(DocumentNotFoundError, match="Run `huozi doctor`, then ingest the file again."):
+        Originals(tmp_path).get(HASH)
+
+
+def test_full_disk_is_named_and_leaves_nothing_half_written(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("retrieval.originals.os.fsync", full)
+    with pytest.raises(DataFolderError) as caught:
+        Originals(tmp_path).put(HASH, DATA)
+    assert caught.value.render("zh") == (
+        f"无法写入数据目录 {str(tmp_path)!r}：磁盘空间不足。请清理磁盘后重试；此前存入的内容完好。"
+    )
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
