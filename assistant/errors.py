@@ -1,0 +1,162 @@
+"""What can go wrong while answering.
+
+    HuoziError
+    └── AnswerError
+        ├── ModelServerError             the model server is why there is no answer
+        │   ├── ModelServerDownError     nobody answers there
+        │   ├── ModelServerSlowError     silent for too long
+        │   ├── ModelServerGarbageError  its stream is not what the OpenAI protocol says, or broke off
+        │   └── ModelServerRefusedError  it answered with an error
+        └── PromptTooLongError           the question alone does not fit into the window
+
+Messages name the server without user, password or query; they never hold a prompt.
+"""
+
+from __future__ import annotations
+
+from retrieval.errors import HuoziError, Message
+
+_CHECK_SERVER = Message(
+    en="Check that the model server runs and that HUOZI_LLM__BASE_URL is its address;"
+    " unset HUOZI_LLM__BASE_URL to answer with quoted sentences and no model.",
+    zh="请确认模型服务已启动、HUOZI_LLM__BASE_URL 是它的地址；不设 HUOZI_LLM__BASE_URL 则直接摘录原文作答，不用模型。",
+)
+_STATUS_HINTS = {
+    401: Message(
+        en="Set HUOZI_LLM__API_KEY to a key that it accepts.", zh="请把 HUOZI_LLM__API_KEY 设为它认可的密钥。"
+    ),
+    404: Message(
+        en="Set HUOZI_LLM__MODEL to a model that it serves and HUOZI_LLM__BASE_URL to its path, usually ending in /v1.",
+        zh="请把 HUOZI_LLM__MODEL 设为它提供的模型名，并确认 HUOZI_LLM__BASE_URL 的路径（通常以 /v1 结尾）。",
+    ),
+    429: Message(en="It is overloaded; try again later.", zh="它现在太忙，请稍后再试。"),
+    500: Message(en="Look into the model server's log, and try again.", zh="请查看模型服务的日志后重试。"),
+    400: Message(
+        en="Ask a shorter question, or check that HUOZI_LLM__PROFILE fits the model.",
+        zh="请缩短问题，或确认 HUOZI_LLM__PROFILE 与模型相符。",
+    ),
+}
+
+
+class AnswerError(HuoziError):
+    """No answer could be made."""
+
+    code = "answer_error"
+
+
+class PromptTooLongError(AnswerError):
+    """The question alone does not fit into the model's window."""
+
+    code = "prompt_too_long"
+
+
+class ModelServerError(AnswerError):
+    """The model server is why there is no answer."""
+
+    code = "model_server_error"
+    retryable = True
+
+
+class ModelServerDownError(ModelServerError):
+    """Nobody answers at the model server's address."""
+
+    code = "model_server_down"
+
+
+class ModelServerSlowError(ModelServerError):
+    """The model server was silent for too long."""
+
+    code = "model_server_slow"
+
+
+class ModelServerGarbageError(ModelServerError):
+    """The model server's stream broke off or cannot be read."""
+
+    code = "model_server_garbage"
+
+
+class ModelServerRefusedError(ModelServerError):
+    """The model server answered with an error.
+
+    Args:
+        message: What it said.
+        hint: What to do.
+        status: Its HTTP status, or None for an error inside a stream.
+    """
+
+    code = "model_server_refused"
+
+    def __init__(self, message: Message, *, hint: Message | None = None, status: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.retryable = status is None or status == 429 or status >= 500
+
+
+def server_down(url: str) -> ModelServerDownError:
+    """Build the error for a server that cannot be reached."""
+    return ModelServerDownError(
+        Message(en=f"The model server at {url!r} does not answer.", zh=f"模型服务 {url!r} 没有应答。"),
+        hint=_CHECK_SERVER,
+    )
+
+
+def server_slow(url: str, timeout_s: float) -> ModelServerSlowError:
+    """Build the error for a server that fell silent."""
+    return ModelServerSlowError(
+        Message(
+            en=f"The model server at {url!r} sent nothing for {timeout_s:g} s.",
+            zh=f"模型服务 {url!r} 已有 {timeout_s:g} 秒没有输出。",
+        ),
+        hint=Message(
+            en="Try again, or raise HUOZI_LLM__TIMEOUT_S if the model is that slow.",
+            zh="请重试；如果模型本来就这么慢，请调大 HUOZI_LLM__TIMEOUT_S。",
+        ),
+    )
+
+
+def server_garbage(url: str) -> ModelServerGarbageError:
+    """Build the error for a stream that broke off or cannot be read."""
+    return ModelServerGarbageError(
+        Message(
+            en=f"The model server at {url!r} broke off or sent what is not an OpenAI stream; the answer is incomplete.",
+            zh=f"模型服务 {url!r} 的输出中断，或不是 OpenAI 格式的数据流；以上回答不完整。",
+        ),
+        hint=Message(
+            en="Try again; if it happens again, look into the model server's log.",
+            zh="请重试；如果再次出现，请查看模型服务的日志。",
+        ),
+    )
+
+
+def server_refused(url: str, status: int | None, reason: str) -> ModelServerRefusedError:
+    """Build the error for a server that answered with an error of its own."""
+    said = f" {status}" if status is not None else ""
+    told = f": {reason}" if reason else ""
+    return ModelServerRefusedError(
+        Message(
+            en=f"The model server at {url!r} refused the request with error{said}{told}.",
+            zh=f"模型服务 {url!r} 拒绝了请求，错误{said}{told}。",
+        ),
+        hint=_hint_for(status),
+        status=status,
+    )
+
+
+def prompt_too_long(n_chars: int, window_tokens: int) -> PromptTooLongError:
+    """Build the error for a question that leaves no room in the window."""
+    return PromptTooLongError(
+        Message(
+            en=f"The question of {n_chars} characters does not fit into the model's window of {window_tokens} tokens.",
+            zh=f"问题有 {n_chars} 个字符，放不进模型 {window_tokens} 个词元的窗口。",
+        ),
+        hint=Message(
+            en="Ask a shorter question, or raise HUOZI_LLM__WINDOW_TOKENS if the model's window is larger.",
+            zh="请缩短问题；如果模型的窗口更大，请调大 HUOZI_LLM__WINDOW_TOKENS。",
+        ),
+    )
+
+
+def _hint_for(status: int | None) -> Message:
+    if status is None or status >= 500:
+        return _STATUS_HINTS[500]
+    return _STATUS_HINTS.get(401 if status == 403 else status, _STATUS_HINTS[400])

@@ -1,0 +1,169 @@
+"""Answers by a model server: the only file that knows LangChain's chat model and the server's errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary
+
+from assistant.errors import ModelServerError, server_down, server_garbage, server_refused, server_slow
+from assistant.events import Turn, Usage
+from assistant.settings import LlmSettings
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessageChunk
+    from langchain_openai import ChatOpenAI
+
+FinishReason = Literal["stop", "length"]
+_ROLES = {"system": "system", "user": "human", "assistant": "ai"}
+_MAX_REASON_CHARS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A step of the model's stream.
+
+    Args:
+        text: More text, possibly empty.
+        usage: What the server counted, once.
+        finish_reason: Why it stopped, once.
+    """
+
+    text: str = ""
+    usage: Usage | None = None
+    finish_reason: FinishReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """What one request may override; None leaves the setting."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    stop: tuple[str, ...] | None = None
+
+
+class Generator:
+    """Streams answers of one model server; one pool of connections for each event loop, reused.
+
+    Args:
+        settings: The server; `base_url` must be set.
+    """
+
+    def __init__(self, settings: LlmSettings) -> None:
+        self._settings = settings
+        self._models: WeakKeyDictionary[asyncio.AbstractEventLoop, ChatOpenAI] = WeakKeyDictionary()
+
+    async def stream(self, messages: Sequence[Turn], sampling: Sampling = Sampling()) -> AsyncGenerator[Piece, None]:
+        """Stream the model's answer; closing the iterator closes the server's stream.
+
+        Raises:
+            ModelServerError: The server is down, slow, refuses, or its stream is broken.
+        """
+        options: dict[str, Any] = {
+            "max_tokens": sampling.max_tokens,
+            "temperature": sampling.temperature,
+            "stop": list(sampling.stop) if sampling.stop else None,
+        }
+        prompt = [(_ROLES[turn.role], turn.text) for turn in messages]
+        finished = False
+        with _translated(self._settings):
+            model = self._model()
+            chunks: Any = model.astream(prompt, **{key: value for key, value in options.items() if value is not None})
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    piece = _piece(chunk)
+                    finished = finished or piece.finish_reason is not None
+                    yield piece
+        if not finished:
+            raise server_garbage(self._settings.shown_url)
+
+    async def aclose(self) -> None:
+        """Close the running loop's connections; the next answer opens new ones."""
+        model = self._models.pop(asyncio.get_running_loop(), None)
+        if model is not None and model.http_async_client is not None:
+            await model.http_async_client.aclose()
+
+    def _model(self) -> ChatOpenAI:
+        loop = asyncio.get_running_loop()
+        model = self._models.get(loop)
+        if model is None:
+            model = self._models[loop] = _chat_model(self._settings)
+        return model
+
+
+def _chat_model(settings: LlmSettings) -> ChatOpenAI:
+    import openai
+    from langchain_openai import ChatOpenAI
+    from pydantic import SecretStr
+
+    timeout = openai.Timeout(settings.timeout_s, connect=settings.connect_timeout_s)
+    return ChatOpenAI(
+        model=settings.model,
+        base_url=settings.base_url,
+        # A server without keys ignores it; without any value the SDK would look for OPENAI_API_KEY.
+        api_key=settings.api_key or SecretStr("unset"),
+        timeout=timeout,
+        max_retries=0,
+        temperature=settings.temperature,
+        max_completion_tokens=settings.max_tokens,
+        stream_usage=True,
+        stream_chunk_timeout=None,
+        http_async_client=openai.DefaultAsyncHttpxClient(timeout=timeout),
+    )
+
+
+def _piece(chunk: BaseMessageChunk) -> Piece:
+    text = chunk.content if isinstance(chunk.content, str) else ""
+    counted = getattr(chunk, "usage_metadata", None)
+    usage = Usage(counted["input_tokens"], counted["output_tokens"]) if counted else None
+    reason = chunk.response_metadata.get("finish_reason")
+    return Piece(text, usage, None if reason is None else "length" if reason == "length" else "stop")
+
+
+@contextmanager
+def _translated(settings: LlmSettings) -> Iterator[None]:
+    """Turn what the SDK raises into this package's errors."""
+    import openai
+
+    url = settings.shown_url
+    try:
+        yield
+    except openai.APITimeoutError as error:
+        raise _timed_out(settings, error) from error
+    except openai.APIConnectionError as error:
+        connected = not _caused_by(error, "ConnectError", "UnsupportedProtocol", "ProxyError")
+        raise (server_garbage(url) if connected else server_down(url)) from error
+    except openai.APIStatusError as error:
+        raise server_refused(url, error.status_code, _reason(error)) from error
+    except openai.APIError as error:
+        raise server_refused(url, None, _reason(error)) from error
+    except TimeoutError as error:
+        raise server_slow(url, settings.timeout_s) from error
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+        # ValueError covers text that is no JSON or no UTF-8; into JSON of the wrong shape the SDK walks unchecked.
+        raise server_garbage(url) from error
+
+
+def _timed_out(settings: LlmSettings, error: BaseException) -> ModelServerError:
+    if _caused_by(error, "ConnectTimeout"):
+        return server_down(settings.shown_url)
+    return server_slow(settings.shown_url, settings.timeout_s)
+
+
+def _caused_by(error: BaseException | None, *names: str) -> bool:
+    """Look for a class by name in the chain of causes: the SDK's HTTP client is httpx or httpx2, by version."""
+    while error is not None:
+        if type(error).__name__ in names:
+            return True
+        error = error.__cause__
+    return False
+
+
+def _reason(error: Any) -> str:
+    body = error.body
+    said = body.get("message") if isinstance(body, dict) else None
+    return " ".join(str(said).split())[:_MAX_REASON_CHARS] if said else ""

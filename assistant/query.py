@@ -1,0 +1,87 @@
+"""Conversation -> what to search for (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assistant.events import Turn
+from assistant.support import has_han
+from retrieval.errors import Language, Message, QuestionError
+
+CONTEXT_TURNS = 2
+"""Earlier user turns that a follow-up may lean on."""
+
+SHORT_CHARS = 8
+"""A question of fewer letters and characters than this names too little to be searched alone."""
+
+# Words that point at what was said before, and ways to begin or end that only continue.
+_POINTS_BACK = re.compile(
+    r"[它他她]|[这那该此其](?!些年|么)|前者|后者|上述|刚才|之前说|同一|哪一个更|"
+    r"\b(?:it|its|he|his|she|her|they|their|them|this|that|these|those)\b",
+    re.IGNORECASE,
+)
+_CONTINUES = re.compile(
+    r"^(?:那|还有|然后|另外|而|又|再|为什么\W*$|and\b|what about\b|how about\b)|呢[？?]?$", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What retrieval is asked.
+
+    Args:
+        question: The question itself, trimmed.
+        context: Earlier user turns that help to find its documents, newest first; empty if it stands alone.
+    """
+
+    question: str
+    context: tuple[str, ...] = ()
+
+
+def check_question(question: str, max_chars: int) -> str:
+    """Return the question without white space around it.
+
+    Raises:
+        QuestionError: If nothing is left, or it is too long.
+    """
+    trimmed = question.strip()
+    if not trimmed:
+        raise QuestionError(
+            Message(en="The question is empty.", zh="问题是空的。"),
+            hint=Message(en="Ask something in a few words.", zh="请用几个字写出要问的内容。"),
+        )
+    if len(trimmed) > max_chars:
+        raise QuestionError(
+            Message(
+                en=f"The question has {len(trimmed)} characters; at most {max_chars} can be asked.",
+                zh=f"问题有 {len(trimmed)} 个字符，最多 {max_chars} 个。",
+            ),
+            hint=Message(
+                en="Shorten it, or ingest the long text as a document and ask about it.",
+                zh="请缩短问题，或把长文本作为文档导入后再提问。",
+            ),
+        )
+    return trimmed
+
+
+def plan_search(question: str, history: Sequence[Turn]) -> Search:
+    """Return what to search for: the question, and the earlier user turns that it leans on."""
+    if not leans_on_history(question):
+        return Search(question)
+    earlier = [turn.text for turn in history if turn.role == "user" and turn.text.strip()]
+    return Search(question, tuple(reversed(earlier[-CONTEXT_TURNS:])))
+
+
+def leans_on_history(question: str) -> bool:
+    """Whether the question points at or continues what was said before."""
+    n_letters = sum(char.isalnum() for char in question)
+    return n_letters < SHORT_CHARS or bool(_POINTS_BACK.search(question) or _CONTINUES.search(question))
+
+
+def language_of(question: str, default: Language) -> Language:
+    """Return the language to answer in: Chinese for any Chinese character, English for Latin letters alone."""
+    if has_han(question):
+        return "zh"
+    return "en" if re.search(r"[A-Za-z]{2}", question) else default

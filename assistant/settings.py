@@ -1,0 +1,45 @@
+"""How answers are made: by which model server, and from how many sources."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class LlmSettings(BaseModel):
+    """An OpenAI-compatible model server, or none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="an OpenAI-compatible server, e.g. http://127.0.0.1:8000/v1; unset: extractive answers, no model",
+    )
+    model: str = Field(default="huozi", min_length=1, description="the served model's name")
+    api_key: SecretStr | None = Field(default=None, description="the server's key, if it wants one")
+    profile: str = Field(default="huozi3.5", description="template roles, stop tokens, window")
+    window_tokens: int = Field(default=32_768, ge=512, description="prompt and answer together, in tokens")
+    max_tokens: int = Field(default=1024, ge=1, description="longest answer, in tokens")
+    temperature: float = Field(default=0.0, ge=0, le=2, description="0: the likeliest words")
+    timeout_s: float = Field(default=120.0, gt=0, description="longest silence of the server, in seconds")
+    connect_timeout_s: float = Field(default=5.0, gt=0, description="longest wait for a connection, in seconds")
+
+    @property
+    def shown_url(self) -> str:
+        """The base URL without user, password and query, for messages and logs."""
+        parts = urlsplit(self.base_url or "")
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+class AnswerSettings(BaseModel):
+    """What an answer may use."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    top_k: int = Field(default=8, ge=1, le=100, description="chunks retrieved for an answer")
+    max_sources: int = Field(default=6, ge=1, le=50, description="chunks shown to the model or quoted from")
+    max_sentences: int = Field(default=3, ge=1, le=10, description="sentences of an extractive answer")
+    max_question_chars: int = Field(default=8_000, ge=1, description="longest question, in characters")
+    history_turns: int = Field(default=20, ge=0, description="newest messages of the conversation sent to the model")

@@ -1,0 +1,76 @@
+"""Chunks, retrievals and a retriever that returns what a test wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from retrieval.errors import HuoziError
+from retrieval.models import Chunk, Collection, Evidence, Retrieval, ScoredChunk
+
+GOOD = Evidence(coverage=0.9, keyword=30.0, keyword_mass=32.0, similarity=0.9, agreement=0.6, n_chunks=3)
+BAD = Evidence(coverage=0.02, keyword=1.0, keyword_mass=40.0, similarity=0.7, agreement=0.0, n_chunks=3)
+
+
+def source(text: str, *, title: str = "员工手册", name: str = "手册.pdf", start: int = 0, **fields: Any) -> ScoredChunk:
+    """A retrieved chunk that lies at `start` in its document."""
+    chunk = Chunk(
+        chunk_id=f"{name}#{start}",
+        document_id=f"file_{name}",
+        version_id=f"ver_{name}",
+        ordinal=0,
+        title=title,
+        source=name,
+        text=text,
+        start=start,
+        end=start + len(text),
+        **fields,
+    )
+    return ScoredChunk(chunk, score=1.0, keyword=20.0, coverage=0.9)
+
+
+@dataclass
+class FakeRetriever:
+    """Returns the same hits for every question, and remembers what it was asked."""
+
+    hits: Sequence[ScoredChunk] = ()
+    evidence: Evidence = GOOD
+    error: HuoziError | None = None
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    def retrieve(
+        self,
+        question: str,
+        *,
+        collection: str = "default",
+        top_k: int | None = None,
+        context: Sequence[str] = (),
+        filters: Mapping[str, str] = {},
+    ) -> Retrieval:
+        self.asked.append(
+            {"question": question, "collection": collection, "top_k": top_k, "context": context, "filters": filters}
+        )
+        if self.error is not None:
+            raise self.error
+        return Retrieval(question, collection, tuple(self.hits), self.evidence)
+
+
+@dataclass(frozen=True)
+class PagedDocument:
+    page_starts: tuple[int, ...]
+    version_id: str
+
+
+@dataclass
+class FakeCatalog:
+    """Knows one collection, and the page starts of any document."""
+
+    page_starts: tuple[int, ...] = ()
+    n_documents: int = 2
+
+    def get_collection(self, name: str) -> Collection:
+        return Collection("vs_1", name, "none", 0, 0.0, self.n_documents, 3)
+
+    def document_text(self, document_id: str) -> PagedDocument:
+        return PagedDocument(self.page_starts, document_id.replace("file_", "ver_"))
