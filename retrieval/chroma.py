@@ -127,7 +127,13 @@ class ChromaStore:
     def close(self) -> None:
         """Release files and connections."""
         with self._translated():
+            # Chroma 1.5 leaves the HTTP connections of both its clients open when it is closed.
+            clients = (self._client, getattr(self._client, "_admin_client", None))
+            sessions = [getattr(getattr(client, "_server", None), "_session", None) for client in clients]
             self._client.close()
+            for session in sessions:
+                if session is not None:
+                    session.close()
 
     def _handle(self, collection_id: str, *, create: bool = False) -> ChromaCollection | None:
         from chromadb.errors import NotFoundError

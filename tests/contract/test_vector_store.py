@@ -1,0 +1,129 @@
+"""What every VectorStore promises, on Chroma embedded and on a real Chroma server."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from retrieval.chroma import ChromaStore
+from retrieval.errors import VectorStoreError
+from retrieval.models import Chunk
+from tests.processes import chroma_server
+
+DIM = 8
+
+
+@pytest.fixture(scope="module")
+def chroma_url(tmp_path_factory):
+    with chroma_server(tmp_path_factory.mktemp("chroma-server")) as server:
+        yield server.url
+
+
+@pytest.fixture(params=["embedded", "server"])
+def store(request, tmp_path):
+    url = request.getfixturevalue("chroma_url") if request.param == "server" else None
+    opened = ChromaStore(tmp_path / "chroma", url=url)
+    yield opened
+    for collection_id in opened.collection_ids():
+        opened.drop(collection_id)
+    opened.close()
+
+
+def chunks(n: int, *, document_id: str = "file-1") -> list[Chunk]:
+    return [
+        Chunk(
+            f"c{document_id}{i}",
+            document_id,
+            "v1",
+            i,
+            "标题𠮷",
+            "a.md",
+            f"第{i}条 内容🙂",
+            i * 10,
+            i * 10 + 8,
+            None,
+            ("章",),
+        )
+        for i in range(n)
+    ]
+
+
+def vectors(n: int, *, seed: int = 0) -> np.ndarray:
+    matrix = np.random.default_rng(seed).normal(size=(n, DIM)).astype(np.float32)
+    return matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+
+
+def test_nearest_come_first_with_their_cosine(store):
+    matrix = vectors(250)
+    store.upsert("vs_1", chunks(250), matrix)
+    hits = store.search("vs_1", matrix[7], top_k=5)
+    expected = np.argsort(-(matrix @ matrix[7]))[:5]
+    assert [hit.chunk_id for hit in hits] == [f"cfile-1{i}" for i in expected]
+    assert [hit.score for hit in hits] == pytest.approx([float(matrix[i] @ matrix[7]) for i in expected], abs=1e-4)
+
+
+def test_search_keeps_to_the_named_documents(store):
+    matrix = vectors(20)
+    store.upsert("vs_1", chunks(10), matrix[:10])
+    store.upsert("vs_1", chunks(10, document_id="file-2"), matrix[10:])
+    hits = store.search("vs_1", matrix[0], top_k=20, document_ids=["file-2"])
+    assert len(hits) == 10 and all(hit.chunk_id.startswith("cfile-2") for hit in hits)
+    assert store.search("vs_1", matrix[0], top_k=20, document_ids=[]) == []
+
+
+def test_upsert_overwrites_and_delete_forgets(store):
+    matrix = vectors(4)
+    store.upsert("vs_1", chunks(3), matrix[:3])
+    store.upsert("vs_1", [dataclasses.replace(chunks(1)[0], text="新")], matrix[3:])
+    assert store.count("vs_1") == 3
+    assert store.search("vs_1", matrix[3], top_k=1)[0].score == pytest.approx(1, abs=1e-4)
+    store.delete("vs_1", ["cfile-10", "unknown"])
+    assert store.chunk_ids("vs_1") == {"cfile-11", "cfile-12"}
+
+
+def test_collections_are_apart_and_dropped_whole(store):
+    store.upsert("vs_1", chunks(2), vectors(2))
+    store.upsert("vs_2", chunks(3), vectors(3))
+    assert store.collection_ids() == {"vs_1", "vs_2"}
+    store.drop("vs_1")
+    store.drop("vs_1")
+    assert store.chunk_ids("vs_1") == set() and store.count("vs_2") == 3
+
+
+def test_collection_that_is_not_there_is_empty(store):
+    assert store.search("vs_0", vectors(1)[0], top_k=3) == [] and store.count("vs_0") == 0
+    store.delete("vs_0", ["x"])
+    store.check()
+
+
+def test_stock_langchain_reads_what_we_wrote(tmp_path):
+    from langchain_chroma import Chroma
+
+    from tests.fakes import FakeEmbedder
+
+    embedder = FakeEmbedder(DIM)
+    listed = chunks(5)
+    store = ChromaStore(tmp_path / "chroma")
+    store.upsert("vs_1", listed, embedder.embed_batch([chunk.text for chunk in listed]))
+    store.close()
+    stock = Chroma("vs_1", embedder, persist_directory=str(tmp_path / "chroma"))
+    found = stock.similarity_search(listed[3].text, k=1)
+    assert found[0].page_content == listed[3].text
+    assert found[0].metadata["title"] == "标题𠮷" and found[0].metadata["start"] == 30
+
+
+def test_records_survive_when_the_store_is_opened_again(tmp_path):
+    matrix = vectors(30)
+    first = ChromaStore(tmp_path / "chroma")
+    first.upsert("vs_1", chunks(30), matrix)
+    first.close()
+    second = ChromaStore(tmp_path / "chroma")
+    assert second.search("vs_1", matrix[4], top_k=1)[0].chunk_id == "cfile-14"
+    second.close()
+
+
+def test_server_that_is_down_is_named(tmp_path):
+    with pytest.raises(VectorStoreError) as caught:
+        ChromaStore(tmp_path, url="http://127.0.0.1:9")
+    assert "Chroma at 'http://127.0.0.1:9' failed: " in str(caught.value)
+    assert caught.value.retryable
