@@ -34,8 +34,12 @@ async def read_json(request: Request) -> dict[str, Any]:
                 Message(en=f"The request is larger than {limit} MB.", zh=f"请求超过 {limit} MB。"),
             )
         parts.append(part)
+    data = b"".join(parts)
     try:
-        value = json.loads(b"".join(parts))
+        value = json.loads(data)
+        if b"\\u" in data:
+            # Half of a surrogate pair is legal JSON and no text: nothing behind us could encode it.
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as exc:
         raise RequestError(
             Message(en="The request's body is not valid JSON.", zh="请求体不是有效的 JSON。"),

@@ -141,6 +141,7 @@ TABLE: dict[type[HuoziError], Reply] = {
     retrieval_errors.NotFoundError: NOT_FOUND,
     retrieval_errors.CollectionNotFoundError: NOT_FOUND,
     retrieval_errors.DocumentNotFoundError: NOT_FOUND,
+    retrieval_errors.CollectionNameError: BAD_REQUEST,
     retrieval_errors.CollectionExistsError: CONFLICT,
     retrieval_errors.EmbedderMismatchError: CONFLICT,
     retrieval_errors.EmbedderError: UNAVAILABLE,
@@ -245,12 +246,13 @@ async def on_validation_error(request: Request, error: Exception) -> Response:
     """Answer for a parameter that does not have the form asked for."""
     problems: list[dict[str, Any]] = getattr(error, "errors", list)()
     first = problems[0] if problems else {"loc": (), "msg": str(error)}
-    return error_response(invalid_field(first), language_of(request))
+    # The first part of the place says query, path or header.
+    return error_response(invalid_field(first | {"loc": first.get("loc", ())[1:]}), language_of(request))
 
 
 def invalid_field(problem: dict[str, Any]) -> RequestError:
     """Return the error for one of pydantic's problems."""
-    where = [str(part) for part in problem.get("loc", ()) if part not in ("body", "query", "path", "header")]
+    where = [str(part) for part in problem.get("loc", ())]
     param = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in where).lstrip(".")
     text = str(problem.get("msg", "")).removeprefix("Value error, ")
     return RequestError(

@@ -47,3 +47,8 @@ class Parts:
     def keys(self) -> Keys:
         """The catalog's API keys."""
         return self.folder.catalog.keys
+
+    @property
+    def owner_token(self) -> str:
+        """What a command line that may read the data folder shows."""
+        return self.folder.owner_token

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 
 from api.body import parse, read_json
+from api.examples import examples
 from api.parts import Parts
 from api.schemas.vector_stores import SearchRequest, flatten
 from api.sse import source_url
@@ -91,6 +92,14 @@ def get_vector_store(request: Request, name_or_id: str) -> dict[str, Any]:
     """Return one collection by id or name."""
     parts: Parts = request.app.state.parts
     return collection_json(parts.folder.catalog.get_collection(name_or_id, counted=True))
+
+
+@router.get("/{name_or_id}/examples", summary="Questions to try on a collection")
+def list_examples(request: Request, name_or_id: str) -> dict[str, Any]:
+    """Return questions that the sample documents answer, for a collection that holds them; else none."""
+    catalog = request.app.state.parts.folder.catalog
+    documents = catalog.list_documents(catalog.get_collection(name_or_id).collection_id)
+    return {"object": "list", "data": examples({document.source for document in documents})}
 
 
 @router.post("/{name_or_id}/search", summary="Search a collection", openapi_extra=_BODY)

@@ -23,7 +23,10 @@ from retrieval.catalog import DocumentText
 from retrieval.errors import CollectionNotFoundError, DocumentNotFoundError, Message
 from retrieval.models import Chunk, Collection, Evidence, Retrieval, ScoredChunk, StoredDocument
 
-HANDBOOK = "员工手册\n第一章 总则\n为了规范管理，制定本手册。\n第二章 休假\n员工每年享有 5 天带薪年假。𠮷野家不在此列😀。\n试用期员工没有年假。\n"
+HANDBOOK = (
+    "员工手册\n第一章 总则\n为了规范管理，制定本手册。\n第二章 休假\n"
+    "员工每年享有 5 天带薪年假。𠮷野家不在此列😀。\n试用期员工没有年假。\n"
+)
 QUOTE = "员工每年享有 5 天带薪年假。𠮷野家不在此列😀。"
 KEY = "hz-test-key"
 
@@ -123,6 +126,7 @@ class FakeFolder:
         self.keyword = SimpleNamespace(frequencies=lambda *_: (0, {}))
         self.vectors = SimpleNamespace(check=lambda: None)
         self.embedder = SimpleNamespace(name="e5")
+        self.owner_token = "owner-secret"
 
     def add_collection(self, name: str, n_documents: int = 0) -> Collection:
         collection_id = "vs_" + hashlib.sha256(name.encode()).hexdigest()[:24]
@@ -194,18 +198,21 @@ class ScriptedAssistant:
 
     Attributes:
         calls: What was asked: (question, history, collection).
+        started: Set when an answer's iterator is asked for its first event.
         closed: Set when an answer's iterator ended, in whatever way.
     """
 
     def __init__(self, *steps: Step) -> None:
         self.steps: Sequence[Step] = steps
         self.calls: list[tuple[str, tuple[Turn, ...], str]] = []
+        self.started = threading.Event()
         self.closed = threading.Event()
 
     async def astream(
         self, question: str, history: Sequence[Turn] = (), collection: str = "default"
     ) -> AsyncIterator[AnswerEvent]:
         self.calls.append((question, tuple(history), collection))
+        self.started.set()
         try:
             for step in self.steps:
                 if isinstance(step, BaseException):
