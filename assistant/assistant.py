@@ -79,7 +79,8 @@ class Assistant:
     """Answers questions with sources; holds no state of a conversation and is safe to share.
 
     Args:
-        retriever: Finds chunks; None opens the data folder `./data` and owns it until `close`.
+        retriever: Finds chunks; None opens the data folder that `HUOZI_DATA_DIR` names, until `close`, and reads
+            `HUOZI_LLM__*` where `llm` is None too.
         llm: The model server; None, or one without `base_url`, gives extractive answers.
         settings: What an answer may use.
         language: Of fixed sentences, where the question's own is unclear.
@@ -98,6 +99,7 @@ class Assistant:
         self._owned = ExitStack()
         if retriever is None:
             retriever, catalog = self._open_data_folder()
+            llm = llm or LlmSettings.from_environment()
         self._retriever = retriever
         self._catalog = catalog
         self._llm = llm if llm is not None and llm.base_url else None
@@ -195,7 +197,7 @@ class Assistant:
         from retrieval.data_folder import DataFolder
         from retrieval.settings import RetrievalSettings
 
-        folder = self._owned.enter_context(DataFolder.open(RetrievalSettings()))
+        folder = self._owned.enter_context(DataFolder.open(RetrievalSettings.from_environment()))
         return folder.retriever, folder.catalog
 
     async def _ask_once(
@@ -243,7 +245,7 @@ class Assistant:
 
     async def _extract(self, retrieval: Retrieval) -> AsyncGenerator[AnswerEvent, None]:
         sources = retrieval.hits[: self._settings.max_sources]
-        page_of = await asyncio.to_thread(self._page_finder, sources)
+        page_of = await asyncio.to_thread(self.page_finder, sources)
         yield SourcesEvent(sources, "extractive")
         pieces: list[str] = []
         citations: list[Citation] = []
@@ -257,7 +259,7 @@ class Assistant:
     async def _generate(
         self, generator: Generator, retrieval: Retrieval, window: ContextWindow, sampling: Sampling
     ) -> AsyncGenerator[AnswerEvent, None]:
-        page_of = await asyncio.to_thread(self._page_finder, window.sources)
+        page_of = await asyncio.to_thread(self.page_finder, window.sources)
         yield SourcesEvent(window.sources, "generated")
         cited = CitationStream(window.sources, page_of)
         usage: Usage | None = None
@@ -297,7 +299,7 @@ class Assistant:
         except NotFoundError:
             return None
 
-    def _page_finder(self, sources: Sequence[ScoredChunk]) -> PageOf:
+    def page_finder(self, sources: Sequence[ScoredChunk]) -> PageOf:
         """Return how to find a quote's page; reads each paged document once."""
         if self._catalog is None:
             return page_of_chunk

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class LlmSettings(BaseModel):
@@ -26,6 +27,11 @@ class LlmSettings(BaseModel):
     timeout_s: float = Field(default=120.0, gt=0, description="longest silence of the server, in seconds")
     connect_timeout_s: float = Field(default=5.0, gt=0, description="longest wait for a connection, in seconds")
 
+    @classmethod
+    def from_environment(cls) -> LlmSettings:
+        """Read `HUOZI_LLM__*` and `.env`, for Python users who start here, not at a service."""
+        return _Environment().llm
+
     @property
     def shown_url(self) -> str:
         """The base URL without user, password and query, for messages and logs."""
@@ -33,12 +39,20 @@ class LlmSettings(BaseModel):
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
+class _Environment(BaseSettings):
+    """The variables of `LlmSettings`."""
+
+    model_config = SettingsConfigDict(env_prefix="HUOZI_", env_file=".env", extra="ignore", env_nested_delimiter="__")
+
+    llm: LlmSettings = LlmSettings()
+
+
 class AnswerSettings(BaseModel):
     """What an answer may use."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    top_k: int = Field(default=8, ge=1, le=100, description="chunks retrieved for an answer")
+    top_k: int = Field(default=10, ge=1, le=100, description="chunks retrieved for an answer")
     max_sources: int = Field(default=6, ge=1, le=50, description="chunks shown to the model or quoted from")
     max_sentences: int = Field(default=3, ge=1, le=10, description="sentences of an extractive answer")
     max_question_chars: int = Field(default=8_000, ge=1, description="longest question, in characters")

@@ -1,0 +1,106 @@
+"""Citations under any text: every one slices back to its document, and how the text arrives changes nothing."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.citations import CitationStream
+from assistant.context import neutralise, pack, token_bound
+from assistant.events import Turn
+from assistant.extract import extract
+from assistant.support import sentence_spans
+from retrieval.models import Chunk, ScoredChunk
+
+PIECES = [
+    "年假",
+    "5天",
+    "。",
+    "，",
+    "\n",
+    " ",
+    "[1]",
+    "[2]",
+    "【1】",
+    "［３］",
+    "[1,2]",
+    "[99]",
+    "[",
+    "]",
+    "a",
+    "𠮷",
+    "䶮",
+    "é",
+    "😀",
+    "臺",
+]
+TEXTS = st.lists(st.sampled_from(PIECES), max_size=30).map("".join) | st.text(max_size=40)
+FULL_TEXTS = TEXTS.filter(bool)
+
+
+def chunk_of(document: str, start: int, end: int) -> ScoredChunk:
+    chunk = Chunk("c", "f", "v", 0, "题", "a.txt", document[start:end], start, end)
+    return ScoredChunk(chunk, 1.0)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> tuple[str, list[ScoredChunk]]:
+    document = draw(FULL_TEXTS)
+    cuts = draw(st.lists(st.tuples(st.integers(0, len(document) - 1), st.integers(1, len(document))), max_size=4))
+    return document, [chunk_of(document, start, end) for start, end in cuts if start < end]
+
+
+@given(documents(), TEXTS, st.integers(1, 7))
+def test_quotes_slice_back_when_any_text_is_cited(made: tuple[str, list[ScoredChunk]], answer: str, size: int) -> None:
+    document, sources = made
+    cited = CitationStream(sources)
+    shown = "".join(cited.feed(answer[i : i + size]) for i in range(0, len(answer), size)) + cited.finish()
+    whole = CitationStream(sources)
+    assert whole.feed(answer) + whole.finish() == shown == cited.text
+    assert whole.citations() == cited.citations()
+    for citation in cited.citations():
+        assert citation.quote and document[citation.start : citation.end] == citation.quote
+        assert sources[citation.index - 1] is citation.source
+        assert f"[{citation.index}]" in shown
+    marked = {int(number) for number in re.findall(r"\[(\d{1,3})\]", shown)}
+    assert {citation.index for citation in cited.citations()} <= marked
+
+
+@given(documents(), TEXTS)
+def test_extracts_are_whole_sentences_when_any_question_is_asked(
+    made: tuple[str, list[ScoredChunk]], question: str
+) -> None:
+    found = extract(question, made[1], max_sentences=3)
+    assert len(found) <= 3
+    for one in found:
+        assert (one.start, one.end) in sentence_spans(made[1][one.number - 1].chunk.text)
+
+
+@given(TEXTS)
+def test_sentences_hold_all_but_white_space_when_cut(text: str) -> None:
+    spans = sentence_spans(text)
+    assert all(start < end for start, end in spans)
+    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert "".join("".join(text[start:end] for start, end in spans).split()) == "".join(text.split())
+
+
+@given(
+    TEXTS | st.lists(st.sampled_from(["<", "|", ">", "<|endofutterance|>", "/s", "s", "<s>"]), max_size=12).map("".join)
+)
+def test_no_control_token_is_left_when_text_is_neutralised(text: str) -> None:
+    safe = neutralise(text)
+    assert "<|endofutterance|>" not in safe and "<|beginofutterance|>" not in safe
+    assert "<s>" not in safe and "</s>" not in safe
+    assert neutralise(safe) == safe
+
+
+@given(documents(), TEXTS, st.lists(TEXTS, max_size=4), st.integers(1000, 1600))
+def test_window_is_never_over_budget_when_packed(
+    made: tuple[str, list[ScoredChunk]], question: str, turns: list[str], window_tokens: int
+) -> None:
+    history = [Turn("user", text * 5) for text in turns]
+    window = pack(question, history, made[1] * 3, window_tokens=window_tokens, answer_tokens=300)
+    assert sum(token_bound(turn.text) for turn in window.messages) <= window_tokens - 300
+    assert window.messages[-1].text.endswith(f"问题：{neutralise(question)}")
