@@ -1,0 +1,251 @@
+"""Why a file cannot be ingested. Every error is about one file; the rest of a run goes on.
+
+HuoziError
+└── IngestError               `source` says which file
+    ├── EmptyFileError        empty_file          nothing in it, or white space only
+    ├── BrokenFileError       broken_file         the format is known, the content is damaged
+    ├── EncryptedError        encrypted           it needs a password
+    ├── NeedsOcrError         needs_ocr           pictures of pages without a text layer
+    ├── UnsupportedFormatError unsupported_format a known or unknown format without a loader
+    ├── EncodingError         unknown_encoding    text whose encoding cannot be told with confidence
+    ├── BinaryFileError       binary_file         no text at all
+    ├── FileTooLargeError     file_too_large      over HUOZI_MAX_UPLOAD_MB, or unpacks to too much
+    ├── FileVanishedError     file_vanished       gone between the walk and the reading
+    └── UnreadableError       unreadable          no permission, a loop of links, an I/O error
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from retrieval.errors import HuoziError, Message
+
+SUPPORTED_EN = "txt, md, html, pdf and docx"
+SUPPORTED_ZH = "txt、md、html、pdf、docx"
+
+
+class IngestError(HuoziError):
+    """One file cannot be ingested.
+
+    Args:
+        source: The file as the user knows it.
+        message: What is wrong.
+        hint: What to do.
+    """
+
+    code = "ingest_error"
+
+    def __init__(self, source: str, message: Message, *, hint: Message | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.source = source
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Subclasses take other arguments than Exception.args holds, and errors cross process borders.
+        return _rebuild, (type(self), self.source, self.message, self.hint)
+
+
+def _rebuild(cls: type[IngestError], source: str, message: Message, hint: Message | None) -> IngestError:
+    error = cls.__new__(cls)
+    IngestError.__init__(error, source, message, hint=hint)
+    return error
+
+
+class EmptyFileError(IngestError):
+    """Zero bytes, or no text in an intact file."""
+
+    code = "empty_file"
+
+    def __init__(self, source: str) -> None:
+        super().__init__(
+            source,
+            Message(en=f"{source!r} holds no text.", zh=f"{source!r} 中没有文字。"),
+            hint=Message(en="Check that it was saved or copied completely.", zh="请检查文件是否保存或复制完整。"),
+        )
+
+
+class BrokenFileError(IngestError):
+    """The format is known, the content cannot be read.
+
+    Args:
+        source: The file.
+        format_name: What it claims to be, e.g. `pdf`.
+        reason: The parser's own words, one short line.
+    """
+
+    code = "broken_file"
+
+    def __init__(self, source: str, format_name: str, reason: str) -> None:
+        super().__init__(
+            source,
+            Message(
+                en=f"{source!r} is damaged and cannot be read as {format_name} ({reason}).",
+                zh=f"{source!r} 已损坏，无法按 {format_name} 读取（{reason}）。",
+            ),
+            hint=Message(en="Open it in its own program, save it again and retry.", zh="请用原程序打开并另存后重试。"),
+        )
+
+
+class EncryptedError(IngestError):
+    """It needs a password."""
+
+    code = "encrypted"
+
+    def __init__(self, source: str) -> None:
+        super().__init__(
+            source,
+            Message(en=f"{source!r} is encrypted.", zh=f"{source!r} 已加密。"),
+            hint=Message(en="Save a copy without a password and ingest that.", zh="请另存一份无密码的副本后再导入。"),
+        )
+
+
+class NeedsOcrError(IngestError):
+    """Pages are pictures; there is no text layer."""
+
+    code = "needs_ocr"
+
+    def __init__(self, source: str, n_pages: int) -> None:
+        super().__init__(
+            source,
+            Message(
+                en=f"{source!r} has no text layer on any of its {n_pages} pages: it is scanned and needs OCR.",
+                zh=f"{source!r} 共 {n_pages} 页，均无文字层：是扫描件，需要 OCR。",
+            ),
+            hint=Message(
+                en="Run it through an OCR program that adds a text layer, then ingest the result.",
+                zh="请先用 OCR 程序添加文字层，再导入。",
+            ),
+        )
+
+
+class UnsupportedFormatError(IngestError):
+    """There is no loader for this format.
+
+    Args:
+        source: The file.
+        format_name: What it is, e.g. `an Excel workbook` and `Excel 工作簿`.
+    """
+
+    code = "unsupported_format"
+
+    def __init__(self, source: str, format_name: Message) -> None:
+        super().__init__(
+            source,
+            Message(
+                en=f"{source!r} is {format_name.en}, which is not supported; supported are {SUPPORTED_EN}.",
+                zh=f"{source!r} 是{format_name.zh}，暂不支持；支持的格式：{SUPPORTED_ZH}。",
+            ),
+            hint=Message(en="Export it to one of those and ingest that.", zh="请转换为其中一种格式后再导入。"),
+        )
+
+
+class EncodingError(IngestError):
+    """The encoding of a text cannot be told with confidence.
+
+    Args:
+        source: The file.
+        candidates: Encodings that were tried or are possible, the likeliest first.
+    """
+
+    code = "unknown_encoding"
+
+    def __init__(self, source: str, candidates: Sequence[str]) -> None:
+        names = ", ".join(candidates) or "none"
+        names_zh = "、".join(candidates) or "无"
+        super().__init__(
+            source,
+            Message(
+                en=f"The text encoding of {source!r} cannot be told with confidence (candidates: {names}).",
+                zh=f"无法确定 {source!r} 的文字编码（可能是：{names_zh}）。",
+            ),
+            hint=Message(
+                en="Convert it to UTF-8, e.g. `iconv -f GB18030 -t UTF-8 IN > OUT`, and ingest that.",
+                zh="请先转换为 UTF-8，例如 `iconv -f GB18030 -t UTF-8 IN > OUT`，再导入。",
+            ),
+        )
+
+
+class BinaryFileError(IngestError):
+    """It holds no text.
+
+    Args:
+        source: The file.
+        looks_like: What its first bytes say, e.g. `a PNG image`; None if nothing known.
+    """
+
+    code = "binary_file"
+
+    def __init__(self, source: str, looks_like: Message | None = None) -> None:
+        what = f" ({looks_like.en})" if looks_like else ""
+        what_zh = f"（{looks_like.zh}）" if looks_like else ""
+        super().__init__(
+            source,
+            Message(
+                en=f"{source!r} is not text but binary data{what}.",
+                zh=f"{source!r} 不是文本，而是二进制数据{what_zh}。",
+            ),
+            hint=Message(
+                en=f"Give it its right name, or convert it to one of {SUPPORTED_EN}.",
+                zh=f"请改用正确的文件名，或转换为 {SUPPORTED_ZH} 之一。",
+            ),
+        )
+
+
+class FileTooLargeError(IngestError):
+    """Over the limit for one file.
+
+    Args:
+        source: The file.
+        size: Bytes, packed or unpacked.
+        max_mb: The limit, in units of 1024 * 1024 bytes.
+        unpacked: Whether `size` is what a packed file would unpack to.
+    """
+
+    code = "file_too_large"
+
+    def __init__(self, source: str, size: int, max_mb: int, *, unpacked: bool = False) -> None:
+        mb = -(-size // (1024 * 1024))
+        if unpacked:
+            message = Message(
+                en=f"{source!r} unpacks to {mb} MB, over the limit of {max_mb} MB.",
+                zh=f"{source!r} 解压后为 {mb} MB，超过上限 {max_mb} MB。",
+            )
+            hint = Message(en="Split it, or remove large pictures.", zh="请拆分文件或删除其中的大图。")
+        else:
+            message = Message(
+                en=f"{source!r} is {mb} MB, over the limit of {max_mb} MB.",
+                zh=f"{source!r} 为 {mb} MB，超过上限 {max_mb} MB。",
+            )
+            hint = Message(en="Split it, or raise HUOZI_MAX_UPLOAD_MB.", zh="请拆分文件，或调大 HUOZI_MAX_UPLOAD_MB。")
+        super().__init__(source, message, hint=hint)
+
+
+class FileVanishedError(IngestError):
+    """It was there when the folder was listed and is not there now."""
+
+    code = "file_vanished"
+    retryable = True
+
+    def __init__(self, source: str) -> None:
+        super().__init__(
+            source,
+            Message(en=f"{source!r} vanished while it was being read.", zh=f"{source!r} 在读取过程中消失了。"),
+            hint=Message(en="Run the ingestion again.", zh="请重新导入。"),
+        )
+
+
+class UnreadableError(IngestError):
+    """The operating system does not let us read it.
+
+    Args:
+        source: The file or folder.
+        reason: The system's own words.
+    """
+
+    code = "unreadable"
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(
+            source,
+            Message(en=f"{source!r} cannot be read ({reason}).", zh=f"无法读取 {source!r}（{reason}）。"),
+            hint=Message(en="Check its permissions and links.", zh="请检查权限与链接。"),
+        )

@@ -1,0 +1,35 @@
+"""Bytes -> Document. The content chooses the loader, the suffix only where the content leaves it open.
+
+To add a format: a module here with a `load` function (see `base.Loader`), a line in `_MODULES`, and its suffix and
+signature in `formats.py`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+from ingest.loaders.base import LoadedFile, Loader
+from ingest.loaders.formats import SUFFIXES, is_candidate, recognise
+from ingest.settings import LoadSettings
+
+__all__ = ["SUFFIXES", "LoadedFile", "is_candidate", "load"]
+
+_MODULES = {name: f"ingest.loaders.{name}" for name in ("text", "markdown", "html", "pdf", "docx")}
+
+
+def load(data: bytes, *, source: str, settings: LoadSettings | None = None) -> LoadedFile:
+    """Parse one file.
+
+    Args:
+        data: The whole content.
+        source: Path, name or URL: its suffix helps, its stem is the last resort for a title.
+        settings: Limits; defaults if None.
+
+    Raises:
+        IngestError: One of its kin, saying why this file cannot be ingested.
+    """
+    settings = settings or LoadSettings()
+    name = recognise(data, source=source, settings=settings)
+    loader = cast(Loader, import_module(_MODULES[name]).load)  # Late: each format's parser is heavy.
+    return loader(data, source=source, settings=settings)

@@ -1,0 +1,89 @@
+"""Builds a Document's text and blocks piece by piece, so that every loader lays text out alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ingest.clean import clean_line, clean_text
+from ingest.errors import EmptyFileError, FileTooLargeError
+from ingest.loaders.tables import Row, render_table
+from ingest.settings import LoadSettings
+from retrieval.models import Block, BlockKind, Document
+
+
+class DocumentBuilder:
+    """Collects headings, paragraphs and tables in reading order.
+
+    Blocks stand on lines of their own; a heading has a blank line before it.
+
+    Args:
+        source: For messages.
+        settings: `max_text_chars` bounds what is collected.
+    """
+
+    def __init__(self, source: str, settings: LoadSettings) -> None:
+        self._source = source
+        self._settings = settings
+        self._parts: list[str] = []
+        self._length = 0
+        self._blocks: list[Block] = []
+        self._page_starts: list[int] = []
+
+    @property
+    def length(self) -> int:
+        """Characters so far."""
+        return self._length
+
+    def heading(self, text: str, level: int) -> None:
+        """Add a heading; level 1 is the highest."""
+        self._add("heading", clean_line(text), level=max(1, level))
+
+    def paragraph(self, text: str) -> None:
+        """Add a paragraph, whose own line ends stay."""
+        self._add("paragraph", clean_text(text).strip())
+
+    def table(self, rows: Iterable[Row], *, has_header: bool) -> None:
+        """Add a table, one row a line."""
+        self._add("table", "\n".join(render_table(rows, has_header=has_header)))
+
+    def page(self, start: int) -> None:
+        """Start a page at an offset, which may lie inside the block that is added next."""
+        self._page_starts.append(start)
+
+    def next_start(self, kind: BlockKind) -> int:
+        """Return the offset at which a block added now would start."""
+        return self._length + len(self._separator(kind))
+
+    def build(self, title: str, metadata: Mapping[str, str] | None = None) -> Document:
+        """Return the document.
+
+        Raises:
+            EmptyFileError: If nothing but white space was added.
+        """
+        text = "".join(self._parts)
+        if not text.strip():
+            raise EmptyFileError(self._source)
+        return Document(
+            title=title,
+            text=text,
+            page_starts=tuple(min(start, len(text)) for start in self._page_starts),
+            blocks=tuple(self._blocks),
+            metadata=dict(metadata or {}),
+        )
+
+    def _separator(self, kind: BlockKind) -> str:
+        if not self._blocks:
+            return ""
+        return "\n\n" if kind == "heading" and self._blocks[-1].kind != kind else "\n"
+
+    def _add(self, kind: BlockKind, text: str, *, level: int = 0) -> None:
+        if not text.strip():
+            return
+        separator = self._separator(kind)
+        start = self._length + len(separator)
+        self._parts += (separator, text)
+        self._length = start + len(text)
+        if self._length > self._settings.max_text_chars:
+            max_mb = -(-self._settings.max_text_chars // (1024 * 1024))
+            raise FileTooLargeError(self._source, self._length, max_mb, unpacked=True)
+        self._blocks.append(Block(kind, start, self._length, level))

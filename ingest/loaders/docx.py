@@ -1,0 +1,220 @@
+"""Word (.docx): body, tables, lists, text boxes, footnotes, heads and feet; deleted text is not read.
+
+A .docx has no pages: they arise when it is printed.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+from ingest.clean import clean_line
+from ingest.errors import BrokenFileError
+from ingest.loaders.base import LoadedFile, choose_title
+from ingest.loaders.builder import DocumentBuilder
+from ingest.loaders.docx_numbering import Numbering
+from ingest.loaders.docx_styles import Styles
+from ingest.settings import LoadSettings
+
+W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+_CONTAINERS = frozenset(
+    f"{W}{name}"
+    for name in (
+        "sdt",
+        "sdtContent",
+        "ins",
+        "moveTo",
+        "customXml",
+        "smartTag",
+        "hyperlink",
+        "r",
+        "fldSimple",
+        "dir",
+        "bdo",
+    )
+)
+_DELETED = frozenset(
+    f"{W}{name}" for name in ("del", "moveFrom", "instrText", "delText", "rPr", "pPr", "footnoteReference")
+)
+_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_TEXT_BOX = f"{W}txbxContent"
+
+
+def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
+    """Parse the package and read its parts in order."""
+    from docx import Document as open_docx
+    from docx.opc.exceptions import OpcError
+    from lxml import etree
+
+    try:
+        package = open_docx(io.BytesIO(data))
+        reader = _Reader(package, DocumentBuilder(source, settings), settings.max_depth)
+        reader.read()
+        properties = package.core_properties
+        title, author = properties.title, properties.author
+    except (
+        OpcError,
+        etree.LxmlError,
+        zipfile.BadZipFile,
+        KeyError,
+        ValueError,
+        AttributeError,
+        EOFError,
+        OSError,
+    ) as exc:
+        # python-docx lets plain Python errors out where a part is missing or malformed.
+        raise BrokenFileError(source, "docx", _reason(exc)) from exc
+    facts = {"author": clean_line(author)} if author and author.lower() != "python-docx" else {}
+    document = reader.builder.build(choose_title([title, reader.title, reader.first_heading], source), facts)
+    return LoadedFile(document, _MEDIA_TYPE, "docx")
+
+
+def _reason(exc: Exception) -> str:
+    return clean_line(str(exc))[:100] or type(exc).__name__
+
+
+class _Reader:
+    def __init__(self, package: Any, builder: DocumentBuilder, max_depth: int) -> None:
+        self._package = package
+        self._max_depth = max_depth
+        self._styles = Styles(package.styles.element)
+        self._numbering = Numbering(_part_root(package, "numbering"))
+        self.builder = builder
+        self.title: str | None = None
+        self.first_heading: str | None = None
+
+    def read(self) -> None:
+        """Add the body, then what stands outside of it."""
+        self._blocks(self._package.element.body, 0)
+        for name in ("footnotes", "endnotes"):
+            root = _part_root(self._package, name)
+            for note in root if root is not None else ():
+                if note.get(f"{W}type") is None:  # Separators have a type.
+                    self._blocks(note, 0)
+        for text in self._heads_and_feet():
+            self.builder.paragraph(text)
+
+    def _heads_and_feet(self) -> list[str]:
+        texts: dict[str, None] = {}
+        for relation in self._package.part.rels.values():
+            if not relation.is_external and relation.reltype.endswith(("/header", "/footer")):
+                for paragraph in relation.target_part.element.iter(f"{W}p"):
+                    text = clean_line(run_text(paragraph))
+                    if any(char.isalpha() for char in text):  # Not a page number alone.
+                        texts.setdefault(text)
+        return list(texts)
+
+    def _blocks(self, container: Any, depth: int) -> None:
+        if depth > self._max_depth:
+            return
+        for child in container:
+            if child.tag == f"{W}p":
+                self._paragraph(child, depth)
+            elif child.tag == f"{W}tbl":
+                rows = table_rows(child, self._max_depth)
+                self.builder.table(rows, has_header=len(rows) > 2 and len(rows[0]) > 1)
+            elif child.tag in _CONTAINERS:
+                self._blocks(child, depth + 1)
+
+    def _paragraph(self, paragraph: Any, depth: int) -> None:
+        text = run_text(paragraph)
+        style = self._styles.of(paragraph)
+        if text.strip():
+            number = self._numbering.next_label(paragraph, style.numbering)
+            if style.is_title and self.title is None:
+                self.title = clean_line(text)
+            if style.level:
+                self.first_heading = self.first_heading or clean_line(text)
+                self.builder.heading(number + text, style.level)
+            else:
+                self.builder.paragraph(number + text)
+        for box in paragraph.iter(_TEXT_BOX):
+            if not any(ancestor.tag == _FALLBACK for ancestor in box.iterancestors()):
+                self._blocks(box, depth + 1)
+
+
+def _part_root(package: Any, name: str) -> Any:
+    """Return the root element of a part that belongs to the document, or None."""
+    from docx.opc.oxml import parse_xml
+
+    for relation in package.part.rels.values():
+        if not relation.is_external and relation.reltype.endswith(f"/{name}"):
+            part = relation.target_part
+            return part.element if hasattr(part, "element") else parse_xml(part.blob)
+    return None
+
+
+def run_text(paragraph: Any) -> str:
+    """Return a paragraph's text with inserted, without deleted runs; text boxes inside it are not included."""
+    parts: list[str] = []
+    stack = [iter(paragraph)]
+    while stack:
+        node = next(stack[-1], None)
+        if node is None:
+            stack.pop()
+        elif node.tag == f"{W}t":
+            parts.append(node.text or "")
+        elif node.tag in (f"{W}br", f"{W}cr"):
+            parts.append("\n")
+        elif node.tag == f"{W}tab":
+            parts.append(" ")
+        elif node.tag == f"{W}noBreakHyphen":
+            parts.append("-")
+        elif node.tag not in _DELETED and node.tag not in (_FALLBACK, _TEXT_BOX):
+            stack.append(iter(node))
+    return "".join(parts)
+
+
+def table_rows(table: Any, max_depth: int) -> list[list[str]]:
+    """Return a table's cells: merged over columns once; merged over rows in every row, for a row must stand alone."""
+    rows: list[list[str]] = []
+    above: dict[int, str] = {}  # Column -> text of the cell that is merged downwards.
+    for row in _children(table, "tr"):
+        texts: list[str] = []
+        column = _grid_number(row, "trPr", "gridBefore", 0)
+        for cell in _children(row, "tc"):
+            merge = cell.find(f"{W}tcPr/{W}vMerge")
+            if merge is not None and merge.get(f"{W}val") != "restart":
+                text = above.get(column, "")
+            else:
+                text = cell_text(cell, max_depth)
+                above[column] = text
+            texts.append(text)
+            column += _grid_number(cell, "tcPr", "gridSpan", 1)
+        rows.append(texts)
+    return rows
+
+
+def cell_text(cell: Any, max_depth: int) -> str:
+    """Return a cell's paragraphs on one line; rows of a table inside it are separated by `；`."""
+    if max_depth <= 0:
+        return ""
+    parts: list[str] = []
+    for child in _flattened(cell):
+        if child.tag == f"{W}p":
+            parts.append(clean_line(run_text(child)))
+        elif child.tag == f"{W}tbl":
+            rows = table_rows(child, max_depth - 10)  # Ten: tables nest twenty deep at most.
+            parts.append("；".join(" ".join(filter(None, row)) for row in rows if any(row)))
+    return " ".join(filter(None, parts))
+
+
+def _flattened(container: Any) -> Iterator[Any]:
+    for child in container:
+        if child.tag in (f"{W}sdt", f"{W}sdtContent", f"{W}customXml", f"{W}ins"):
+            yield from _flattened(child)
+        else:
+            yield child
+
+
+def _children(container: Any, name: str) -> Iterator[Any]:
+    return (child for child in _flattened(container) if child.tag == f"{W}{name}")
+
+
+def _grid_number(element: Any, properties: str, name: str, default: int) -> int:
+    found = element.find(f"{W}{properties}/{W}{name}")
+    value = found.get(f"{W}val", "") if found is not None else ""
+    return min(int(value), 1000) if value.isdecimal() else default

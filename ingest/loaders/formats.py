@@ -1,0 +1,178 @@
+"""What a file is, by its content first and its suffix second (pure)."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+
+from ingest.errors import (
+    BinaryFileError,
+    BrokenFileError,
+    EmptyFileError,
+    EncryptedError,
+    FileTooLargeError,
+    UnsupportedFormatError,
+)
+from ingest.settings import LoadSettings
+from retrieval.errors import Message
+
+SUFFIXES = {
+    ".txt": "text", ".text": "text", ".log": "text",
+    ".md": "markdown", ".markdown": "markdown",
+    ".html": "html", ".htm": "html", ".xhtml": "html",
+    ".pdf": "pdf",
+    ".docx": "docx", ".docm": "docx",
+}  # fmt: skip
+"""Suffix -> loader, for the formats that are supported."""
+
+_UNSUPPORTED_SUFFIXES = {
+    ".doc": Message("an old Word file (.doc)", "旧版 Word 文件（.doc）"),
+    ".wps": Message("a WPS file", "WPS 文件"),
+    ".rtf": Message("an RTF file", "RTF 文件"),
+    ".odt": Message("an OpenDocument text", "OpenDocument 文本"),
+    ".xls": Message("an old Excel workbook (.xls)", "旧版 Excel 工作簿（.xls）"),
+    ".xlsx": Message("an Excel workbook", "Excel 工作簿"),
+    ".ppt": Message("an old PowerPoint file (.ppt)", "旧版 PowerPoint 文件（.ppt）"),
+    ".pptx": Message("a PowerPoint presentation", "PowerPoint 演示文稿"),
+    ".csv": Message("a CSV table", "CSV 表格"),
+    ".eml": Message("an e-mail (.eml)", "电子邮件（.eml）"),
+    ".epub": Message("an EPUB book", "EPUB 电子书"),
+}
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", Message("a PNG image", "PNG 图片")),
+    (b"\xff\xd8\xff", Message("a JPEG image", "JPEG 图片")),
+    (b"GIF8", Message("a GIF image", "GIF 图片")),
+    (b"II*\0", Message("a TIFF image", "TIFF 图片")),
+    (b"MM\0*", Message("a TIFF image", "TIFF 图片")),
+    (b"RIFF", Message("a RIFF file (sound, video or WebP)", "RIFF 文件（音频、视频或 WebP）")),
+    (b"BM", Message("a BMP image", "BMP 图片")),
+    (b"\x1f\x8b", Message("a gzip archive", "gzip 压缩包")),
+    (b"7z\xbc\xaf\x27\x1c", Message("a 7z archive", "7z 压缩包")),
+    (b"Rar!\x1a\x07", Message("a RAR archive", "RAR 压缩包")),
+    (b"\x7fELF", Message("a program", "可执行程序")),
+    (b"MZ", Message("a program", "可执行程序")),
+    (b"SQLite format 3\0", Message("an SQLite database", "SQLite 数据库")),
+    (b"ID3", Message("an MP3 sound file", "MP3 音频")),
+)
+_PRINTABLE_MAGIC = (b"BM", b"MZ", b"ID3", b"RIFF", b"GIF8")  # A text may start with these letters.
+_ZIP_MEMBERS = (
+    ("word/", "docx"),
+    ("xl/", ".xlsx"),
+    ("ppt/", ".pptx"),
+)
+_OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_OLE_STREAMS = (("WordDocument", ".doc"), ("Workbook", ".xls"), ("Book", ".xls"), ("PowerPoint Document", ".ppt"))
+_HTML_START = re.compile(
+    rb"^\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
+)
+_HEAD_BYTES = 4096
+
+
+def suffix_of(name: str) -> str:
+    """Return the suffix of a path or URL path in lower case, with its dot; empty if there is none."""
+    match = re.search(r"[^/\\](\.[0-9A-Za-z]{1,8})$", name)
+    return match.group(1).lower() if match else ""
+
+
+def is_candidate(name: str) -> bool:
+    """Tell whether a folder's run looks at a file of this name.
+
+    Hidden files, office lock files (`~$`), temporary files and suffixes that are no document's are passed over. Known
+    document formats without a loader are candidates: a user who put one there should read that it was not ingested.
+    """
+    base = re.split(r"[/\\]", name)[-1]
+    if base.startswith((".", "~$", "~")) or base.endswith("~"):
+        return False
+    suffix = suffix_of(base)
+    return suffix in SUFFIXES or suffix in _UNSUPPORTED_SUFFIXES
+
+
+def recognise(data: bytes, *, source: str, settings: LoadSettings) -> str:
+    """Return the name of the loader for this content.
+
+    Raises:
+        EmptyFileError: Zero bytes.
+        UnsupportedFormatError: A format without a loader.
+        BinaryFileError: A picture or program under a text's name.
+        BrokenFileError: The suffix promises a format that the content does not have.
+        EncryptedError: An encrypted office file.
+        FileTooLargeError: A zip-based file that would unpack to more than the limit.
+    """
+    if not data:
+        raise EmptyFileError(source)
+    if b"%PDF-" in data[:1024]:
+        return "pdf"
+    if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _recognise_zip(data, source, settings)
+    if data.startswith(_OLE_MAGIC):
+        raise _ole_error(data, source)
+    _refuse_magic(data, source)
+    return _recognise_text(data, source)
+
+
+def _recognise_zip(data: bytes, source: str, settings: LoadSettings) -> str:
+    suffix = suffix_of(source)
+    format_name = SUFFIXES.get(suffix, "zip")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as exc:
+        raise BrokenFileError(source, format_name, str(exc)) from exc
+    names = [member.filename for member in members]
+    kind = next((kind for prefix, kind in _ZIP_MEMBERS if any(name.startswith(prefix) for name in names)), None)
+    if kind == "docx":
+        _check_unpacked(members, source, settings)
+        return kind
+    if kind is None and "mimetype" in names:
+        kind = ".epub" if any(name.endswith(".opf") for name in names) else ".odt"
+    if kind is None and suffix in (".docx", ".docm"):
+        raise BrokenFileError(source, format_name, "no document part in it")
+    raise UnsupportedFormatError(source, _UNSUPPORTED_SUFFIXES.get(kind or "", Message("a zip archive", "zip 压缩包")))
+
+
+def _check_unpacked(members: list[zipfile.ZipInfo], source: str, settings: LoadSettings) -> None:
+    unpacked = sum(member.file_size for member in members)
+    if unpacked > settings.max_unpacked_mb * 1024 * 1024:
+        raise FileTooLargeError(source, unpacked, settings.max_unpacked_mb, unpacked=True)
+    if any(member.flag_bits & 1 for member in members):
+        raise EncryptedError(source)
+
+
+def _ole_error(data: bytes, source: str) -> EncryptedError | UnsupportedFormatError:
+    if "EncryptedPackage".encode("utf-16-le") in data:
+        return EncryptedError(source)
+    for stream, suffix in _OLE_STREAMS:
+        if stream.encode("utf-16-le") in data:
+            return UnsupportedFormatError(source, _UNSUPPORTED_SUFFIXES[suffix])
+    return UnsupportedFormatError(source, Message("an OLE compound file", "OLE 复合文档"))
+
+
+def _refuse_magic(data: bytes, source: str) -> None:
+    for magic, name in _MAGIC:
+        if data.startswith(magic) and not (magic in _PRINTABLE_MAGIC and not _has_controls(data[:_HEAD_BYTES])):
+            if suffix_of(source) in SUFFIXES:
+                raise BinaryFileError(source, name)
+            raise UnsupportedFormatError(source, name)
+
+
+def _has_controls(head: bytes) -> bool:
+    return re.search(rb"[\x00-\x08\x0e-\x1a]", head) is not None
+
+
+def _recognise_text(data: bytes, source: str) -> str:
+    """Choose among the formats whose content is text."""
+    head = data[:_HEAD_BYTES].removeprefix(b"\xef\xbb\xbf")
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
+        head = head[2 * head.startswith((b"\xff\xfe", b"\xfe\xff")) :].replace(b"\0", b"")
+    suffix = suffix_of(source)
+    if _HTML_START.match(head):
+        return "html"
+    if head.startswith(b"{\\rtf"):
+        raise UnsupportedFormatError(source, _UNSUPPORTED_SUFFIXES[".rtf"])
+    loader = SUFFIXES.get(suffix, "text")
+    if loader in ("pdf", "docx"):
+        raise BrokenFileError(source, loader, "it does not start like one")
+    if suffix in (".eml", ".csv") or (suffix in _UNSUPPORTED_SUFFIXES and _has_controls(head)):
+        raise UnsupportedFormatError(source, _UNSUPPORTED_SUFFIXES[suffix])
+    return loader

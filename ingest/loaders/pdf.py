@@ -1,0 +1,184 @@
+"""PDF with a text layer: reading order, paragraphs and headings from the places of its lines (pdf_lines.py)."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+from typing import Any
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as raw
+
+from ingest.clean import clean_line
+from ingest.errors import BrokenFileError, EmptyFileError, EncryptedError, NeedsOcrError
+from ingest.loaders.base import LoadedFile, choose_title
+from ingest.loaders.builder import DocumentBuilder
+from ingest.loaders.pdf_lines import CELL_GAP, Line, Paragraph, layout, title_of
+from ingest.settings import LoadSettings
+from retrieval.errors import Message
+
+_FEW_CHARS = 5
+"""A page with fewer characters than this has no text layer to speak of."""
+
+_GARBAGE = re.compile(r"[\ue000-\uf8ff\ufffd\x00-\x01\x03-\x08\x0e-\x1f]")
+
+
+def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
+    """Read every page's lines, then lay them out."""
+    try:
+        pdf = pdfium.PdfDocument(data)
+    except pdfium.PdfiumError as exc:
+        if getattr(exc, "err_code", None) == raw.FPDF_ERR_PASSWORD:
+            raise EncryptedError(source) from exc
+        raise BrokenFileError(source, "pdf", str(exc).split("\n")[0]) from exc
+    try:
+        metadata = pdf.get_metadata_dict()
+        pages = [_read_page(pdf, number, source) for number in range(len(pdf))]
+        has_pictures = any(pages) or any(_has_objects(pdf, number) for number in range(len(pdf)))
+    finally:
+        pdf.close()
+    textless = [number for number, lines in enumerate(pages, 1) if _is_textless(lines)]
+    if len(textless) == len(pages):
+        raise NeedsOcrError(source, len(pages)) if has_pictures else EmptyFileError(source)
+    paragraphs = layout(pages)
+    builder = DocumentBuilder(source, settings)
+    _fill(builder, paragraphs, len(pages))
+    title = choose_title([metadata.get("Title"), title_of(paragraphs)], source)
+    document = builder.build(title, _facts(metadata))
+    return LoadedFile(document, "application/pdf", "pdf", _warnings(textless, len(pages)))
+
+
+def _fill(builder: DocumentBuilder, paragraphs: list[Paragraph], n_pages: int) -> None:
+    """Add paragraphs; each page starts where its first character stands, also inside a paragraph."""
+    page = 0
+    for paragraph in paragraphs:
+        start = builder.next_start("heading" if paragraph.level else "paragraph")
+        for offset, number in paragraph.pages:
+            while page < number:
+                builder.page(start + offset)
+                page += 1
+        if paragraph.level:
+            builder.heading(paragraph.text, paragraph.level)
+        elif paragraph.rows:
+            builder.table(paragraph.rows, has_header=False)
+        else:
+            builder.paragraph(paragraph.text)
+    for _ in range(page, n_pages):
+        builder.page(builder.length)
+
+
+def _facts(metadata: dict[str, str]) -> dict[str, str]:
+    author = clean_line(metadata.get("Author", ""))
+    created = re.match(r"D:(\d{4})(\d{2})(\d{2})", metadata.get("CreationDate", ""))
+    facts = {"author": author} if author and author.lower() not in ("anonymous", "unknown", "user", "admin") else {}
+    return facts | ({"date": "-".join(created.groups())} if created else {})
+
+
+def _warnings(textless: list[int], n_pages: int) -> tuple[Message, ...]:
+    if not textless:
+        return ()
+    shown = ", ".join(map(str, textless[:10])) + (", ..." if len(textless) > 10 else "")
+    return (
+        Message(
+            en=f"{len(textless)} of {n_pages} pages have no text layer and were not read (pages {shown}).",
+            zh=f"{n_pages} 页中有 {len(textless)} 页没有文字层，未读取（第 {shown} 页）。",
+        ),
+    )
+
+
+def _has_objects(pdf: Any, number: int) -> bool:
+    page = pdf[number]
+    try:
+        return int(raw.FPDFPage_CountObjects(page)) > 0
+    finally:
+        page.close()
+
+
+def _is_textless(lines: list[Line]) -> bool:
+    text = "".join(line.text for line in lines)
+    return len(text) < _FEW_CHARS or len(_GARBAGE.findall(text)) > len(text) * 0.3
+
+
+def _read_page(pdf: Any, number: int, source: str) -> list[Line]:
+    try:
+        page = pdf[number]
+    except pdfium.PdfiumError as exc:
+        raise BrokenFileError(source, "pdf", f"page {number + 1}: {exc}") from exc
+    try:
+        textpage = page.get_textpage()
+        try:
+            return _lines(textpage)
+        finally:
+            textpage.close()
+    except pdfium.PdfiumError as exc:
+        raise BrokenFileError(source, "pdf", f"page {number + 1}: {exc}") from exc
+    finally:
+        page.close()
+
+
+def _lines(textpage: Any) -> list[Line]:
+    """Return the page's lines with their places, in the order of the content stream."""
+    n_chars = textpage.count_chars()
+    codes = [raw.FPDFText_GetUnicode(textpage, index) for index in range(n_chars)]
+    lines: list[Line] = []
+    run: list[int] = []
+    for index, code in enumerate([*codes, 10]):
+        if code not in (10, 13):
+            run.append(index)
+        elif run:
+            line = _line(textpage, run, codes)
+            if line is not None:
+                lines.append(line)
+            run = []
+    return lines
+
+
+def _line(textpage: Any, run: list[int], codes: list[int]) -> Line | None:
+    visible = [index for index in run if codes[index] not in (0, 2, 0x20, 0xA0, 0x3000, 0xFFFE)]
+    if not visible:
+        return None
+    first, last = _box(textpage, visible[0]), _box(textpage, visible[-1])
+    height = _font_size(textpage, visible[len(visible) // 2]) or max(first[3] - first[1], 1.0)
+    text = _text(textpage, run, codes, height)
+    if not text:
+        return None
+    return Line(
+        text=text,
+        left=first[0],
+        right=max(last[2], first[2]),
+        bottom=min(first[1], last[1]),
+        height=height,
+        weight=int(raw.FPDFText_GetFontWeight(textpage, visible[len(visible) // 2])),
+        indented=codes[run[0]] == 0x3000,
+    )
+
+
+def _text(textpage: Any, run: list[int], codes: list[int], height: float) -> str:
+    """Return a line's characters; a space that is as wide as a gap between cells becomes a cell separator."""
+    parts: list[str] = []
+    for position, index in enumerate(run):
+        code = codes[index]
+        if code == 0x20 and 0 < position < len(run) - 1 and codes[run[position + 1]] != 0x20:
+            gap = _box(textpage, run[position + 1])[0] - _box(textpage, run[position - 1])[2]
+            parts.append(CELL_GAP if gap > 1.2 * height else " ")
+        elif code not in (0, 2, 0xFFFE):  # 2 is pdfium's mark of a hyphen at a line's end.
+            parts.append(chr(code))
+    text = "".join(parts).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
+    return CELL_GAP.join(cell for cell in map(clean_line, text.split(CELL_GAP)) if cell)
+
+
+def _font_size(textpage: Any, index: int) -> float:
+    """Return the height of a character's font in points: its size times its scale on the page."""
+    matrix = raw.FS_MATRIX()
+    if not raw.FPDFText_GetMatrix(textpage, index, ctypes.byref(matrix)):
+        return 0.0
+    return round(float(raw.FPDFText_GetFontSize(textpage, index)) * math.hypot(matrix.b, matrix.d), 1)
+
+
+def _box(textpage: Any, index: int) -> tuple[float, float, float, float]:
+    """Return left, bottom, right, top of a character in points, as high as its font."""
+    rect = raw.FS_RECTF()
+    if not raw.FPDFText_GetLooseCharBox(textpage, index, ctypes.byref(rect)):
+        return 0.0, 0.0, 0.0, 0.0
+    return rect.left, rect.bottom, rect.right, rect.top

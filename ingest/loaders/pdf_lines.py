@@ -1,0 +1,322 @@
+"""Lines of pages -> paragraphs, headings and table rows in reading order (pure).
+
+What a PDF has is lines with places. Columns are put one after the other, running heads and page numbers are dropped, a
+line that reaches the right edge is joined to the next one, larger or bolder short lines are headings.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+CELL_GAP = "\x1f"
+"""Stands in a line's text where a wide gap separates table cells."""
+
+_ENDS = "。！？；!?;：:”』」】"
+_ITEM = re.compile(
+    r"[（(]?[一二三四五六七八九十百]{1,4}[)）、]|[（(]?\d{1,3}[)）、]|\d{1,3}[.．](?!\d)"
+    r"|\d{1,2}(?:\.\d{1,2}){1,3} +(?![万亿元%年月日个倍])|第[一二三四五六七八九十百千零〇\d]{1,7}[条章节编款项]"
+    r"|[•·●○■□◆▪➢✓–—-]\s|[①-⑳]|\[\d+\]"
+)
+_DIGITS = re.compile(r"\d+|[一二三四五六七八九十百]+(?=\s*页)")
+_PAGE_NUMBER = re.compile(
+    r"[-—–·\s]*(?:第\s*)?#(?:\s*页)?(?:\s*[/／,，共of]+\s*(?:第\s*)?#\s*页?)?[-—–·\s]*|page #(?: of #)?", re.I
+)
+_LEADER = re.compile(r"(?:\s?[.．·…⋯]){4,}\s*|…{2,}\s*")
+_NUMBERED = re.compile(
+    r"(?:第[一二三四五六七八九十百\d]+[编章节部分]+|\d+(?:\.\d+)*)(?=[\s\u3000、.．]|[\u4e00-\u9fff])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of text and its place on the page, in points from the left and the bottom.
+
+    Args:
+        text: Cells of a table row are separated by CELL_GAP.
+        left: Left edge.
+        right: Right edge.
+        bottom: Lower edge.
+        height: Height of the font.
+        weight: Of the font, about 400 for normal and 700 for bold; unreliable in many files.
+        indented: Whether it starts with an ideographic space.
+    """
+
+    text: str
+    left: float
+    right: float
+    bottom: float
+    height: float
+    weight: int = 400
+    indented: bool = False
+
+
+@dataclass(slots=True)
+class Paragraph:
+    """A run of lines that belong together.
+
+    Args:
+        text: Lines joined.
+        pages: (offset in text, page number) for each page that starts here or inside.
+        level: Heading level, or 0.
+        rows: Cells of table rows; the text is then empty.
+        size: Height of the font.
+    """
+
+    text: str
+    pages: list[tuple[int, int]] = field(default_factory=list)
+    level: int = 0
+    rows: list[list[str]] = field(default_factory=list)
+    size: float = 0.0
+
+
+def layout(pages: Sequence[Sequence[Line]]) -> list[Paragraph]:
+    """Return the paragraphs of all pages in reading order."""
+    merged = [order_columns(merge_fragments(page)) for page in pages]
+    kept = drop_running_lines(merged)
+    body = _body_height(kept)
+    paragraphs: list[Paragraph] = []
+    for number, lines in enumerate(kept, 1):
+        _add_page(paragraphs, lines, number, body)
+    _set_levels(paragraphs)
+    return paragraphs
+
+
+def title_of(paragraphs: Sequence[Paragraph]) -> str | None:
+    """Return the largest heading of the first page, if there is one."""
+    first = [p for p in paragraphs if p.level and all(number == 1 for _, number in p.pages)][:8]
+    first = [p for p in first if not any(number > 1 for _, number in p.pages)]
+    return max(first, key=lambda p: p.size).text if first else None
+
+
+def merge_fragments(lines: Sequence[Line]) -> list[Line]:
+    """Join pieces that stand on one line next to each other (a change of font starts a new piece)."""
+    merged: list[Line] = []
+    for line in lines:
+        before = merged[-1] if merged else None
+        if before is not None and _is_beside(before, line):
+            gap = line.left - before.right
+            glue = CELL_GAP if gap > 1.2 * before.height else " " if gap > 0.25 * before.height else ""
+            merged[-1] = Line(
+                before.text + glue + line.text,
+                before.left,
+                line.right,
+                min(before.bottom, line.bottom),
+                max(before.height, line.height),
+                before.weight,
+                before.indented,
+            )
+        else:
+            merged.append(line)
+    return merged
+
+
+def _is_beside(before: Line, line: Line) -> bool:
+    overlap = min(before.bottom + before.height, line.bottom + line.height) - max(before.bottom, line.bottom)
+    beside = before.right - 0.5 * before.height <= line.left <= before.right + 3 * before.height
+    return beside and overlap > 0.5 * min(before.height, line.height)
+
+
+def order_columns(lines: Sequence[Line]) -> list[Line]:
+    """Put two columns one after the other where the content stream mixes them; else keep the stream's order."""
+    gutter = _gutter(lines)
+    if gutter is None:
+        return list(lines)
+    ordered: list[Line] = []
+    left: list[Line] = []
+    right: list[Line] = []
+    for line in sorted(lines, key=lambda line: -line.bottom):
+        if line.left < gutter < line.right:  # Runs across: what stands above it comes first.
+            ordered += [*left, *right, line]
+            left, right = [], []
+        else:
+            (left if line.right <= gutter else right).append(line)
+    return [*ordered, *left, *right]
+
+
+def _gutter(lines: Sequence[Line]) -> float | None:
+    """Return the middle of the gap between two columns of running text, or None."""
+    if len(lines) < 16:
+        return None
+    low, high = min(line.left for line in lines), max(line.right for line in lines)
+    for share in (0.5, 0.48, 0.52, 0.46, 0.54, 0.44, 0.56):
+        x = low + (high - low) * share
+        left = [line for line in lines if line.right <= x]
+        right = [line for line in lines if line.left >= x]
+        if min(len(left), len(right)) < 6 or len(lines) - len(left) - len(right) > len(lines) * 0.25:
+            continue
+        if _is_running_text(left) and _is_running_text(right):
+            return x
+    return None
+
+
+def _is_running_text(lines: Sequence[Line]) -> bool:
+    """Tell text that fills its column from the cells of a table."""
+    width = max(line.right for line in lines) - min(line.left for line in lines)
+    full = sum(line.right - line.left > 0.8 * width for line in lines)
+    return full > 0.5 * len(lines) and not any(CELL_GAP in line.text for line in lines)
+
+
+def drop_running_lines(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
+    """Drop heads, feet and page numbers that repeat on at least half of the pages (of three or more)."""
+    edges = [_edge_lines(page) for page in pages]
+    shapes = Counter(shape for page in edges for shape in {_shape(line) for line in page})
+    n_pages = sum(bool(page) for page in pages)
+    running = {shape for shape, count in shapes.items() if n_pages >= 3 and count >= max(3, n_pages * 0.4)}
+    kept = []
+    for page, edge in zip(pages, edges, strict=True):
+        ids = {id(line) for line in edge if _shape(line) in running or _PAGE_NUMBER.fullmatch(_shape(line)[0])}
+        kept.append([line for line in page if id(line) not in ids])
+    return kept
+
+
+def _edge_lines(page: Sequence[Line]) -> list[Line]:
+    """Return the two highest and the two lowest lines."""
+    if len(page) < 2:
+        return []
+    by_height = sorted(page, key=lambda line: -line.bottom)
+    return by_height[:2] + by_height[-2:]
+
+
+def _shape(line: Line) -> tuple[str, int]:
+    """Return what a running line has in common on all pages; a title in larger type is another line."""
+    return _DIGITS.sub("#", line.text.replace(CELL_GAP, " ").strip()), round(line.height)
+
+
+def _body_height(pages: Sequence[Sequence[Line]]) -> float:
+    heights: Counter[float] = Counter()
+    for page in pages:
+        for line in page:
+            heights[round(line.height * 2) / 2] += len(line.text)
+    return max(heights, key=lambda height: heights[height], default=10.0)
+
+
+def _add_page(paragraphs: list[Paragraph], lines: Sequence[Line], number: int, body: float) -> None:
+    edges = _edges(lines)
+    pitch = _pitch(lines)
+    before: Line | None = None
+    for position, line in enumerate(lines):
+        after = lines[position + 1] if position + 1 < len(lines) else None
+        last = paragraphs[-1] if paragraphs else None
+        page_mark = [(0, number)] if position == 0 else []
+        if _is_row(line, before, after):
+            row = [_readable(cell) for cell in line.text.split(CELL_GAP)]
+            if last is not None and last.rows and position:
+                last.rows.append(row)
+            else:
+                paragraphs.append(Paragraph("", page_mark, rows=[row], size=line.height))
+        elif _is_heading(line, body):
+            if last is not None and last.level and before is not None and _continues_heading(before, line):
+                last.text = _join(last.text, _readable(line.text))
+            else:
+                paragraphs.append(Paragraph(_readable(line.text), page_mark, level=1, size=line.height))
+        elif last is not None and _continues(last, before, line, edges, pitch, at_page_start=position == 0):
+            joined = _join(last.text, _readable(line.text))
+            last.pages += [(len(joined) - len(_readable(line.text)), number)] if position == 0 else []
+            last.text = joined
+        else:
+            paragraphs.append(Paragraph(_readable(line.text), page_mark, size=line.height))
+        before = line
+
+
+def _readable(text: str) -> str:
+    return _LEADER.sub(" …… ", text.replace(CELL_GAP, " ")).strip()
+
+
+def _edges(lines: Sequence[Line]) -> dict[int, tuple[float, float]]:
+    """Return left and right edge of the text column that each line (by id) stands in."""
+    gutter = _gutter(lines)
+    groups: dict[bool, list[Line]] = {False: [], True: []}
+    for line in lines:
+        groups[gutter is not None and line.left >= gutter].append(line)
+    edges: dict[int, tuple[float, float]] = {}
+    for group in groups.values():
+        if group:
+            left = sorted(line.left for line in group)[len(group) // 10]
+            right = sorted(line.right for line in group)[-1 - len(group) // 10]
+            edges |= {id(line): (left, right) for line in group}
+    return edges
+
+
+def _pitch(lines: Sequence[Line]) -> float:
+    """Return the usual distance from one line to the next."""
+    steps = [a.bottom - b.bottom for a, b in zip(lines, lines[1:], strict=False) if 0 < a.bottom - b.bottom < 60]
+    return statistics.median_low(steps) if steps else 20.0
+
+
+def _is_row(line: Line, before: Line | None, after: Line | None) -> bool:
+    """Tell table rows: at least two lines with cells, one under the other."""
+    return (
+        CELL_GAP in line.text
+        and not _LEADER.search(line.text)
+        and any(other is not None and CELL_GAP in other.text for other in (before, after))
+    )
+
+
+def _is_heading(line: Line, body: float) -> bool:
+    text = line.text
+    if len(text) > 60 or text[-1] in "。；，,;、" or _LEADER.search(text) or not any(c.isalpha() for c in text):
+        return False
+    return line.height >= 1.15 * body or (line.height >= 1.06 * body and _NUMBERED.match(text) is not None)
+
+
+def _continues_heading(before: Line, line: Line) -> bool:
+    same_size = abs(before.height - line.height) < 0.05 * before.height
+    return same_size and 0 < before.bottom - line.bottom < 2 * line.height and not _ITEM.match(line.text)
+
+
+def _continues(
+    last: Paragraph,
+    before: Line | None,
+    line: Line,
+    edges: dict[int, tuple[float, float]],
+    pitch: float,
+    *,
+    at_page_start: bool,
+) -> bool:
+    """Tell whether a line goes on with the paragraph before it."""
+    left, right = edges[id(line)]
+    if last.level or last.rows or line.indented or _ITEM.match(line.text) or not last.text:
+        return False
+    if abs(last.size - line.height) > 0.1 * last.size:
+        return False
+    is_first_line = line.left > left + 0.8 * line.height
+    if at_page_start or before is None:
+        return not is_first_line and last.text[-1] not in _ENDS and len(last.text) > 20
+    is_full = before.right >= edges[id(before)][1] - 1.6 * before.height
+    drop = before.bottom - line.bottom
+    if (
+        not is_full
+        or drop > 1.6 * pitch
+        or line.left > before.left + 0.8 * line.height
+        and not _ITEM.match(before.text)
+    ):
+        return drop < 0 and is_full and last.text[-1] not in _ENDS and not is_first_line  # The next column.
+    return not (is_first_line and last.text[-1] in _ENDS and line.left > before.left - 0.3 * line.height)
+
+
+def _join(text: str, more: str) -> str:
+    """Join two lines: a space only between Latin words, a hyphen at the end taken out."""
+    if not text or not more:
+        return text + more
+    if re.search(r"[a-z]-$", text) and more[0].islower():
+        return text[:-1] + more
+    if text[-1].isascii() and more[0].isascii() and not (text[-1].isdigit() and more[0].isdigit()):
+        return f"{text} {more}"
+    return text + more
+
+
+def _set_levels(paragraphs: Sequence[Paragraph]) -> None:
+    """Give headings levels by the size of their font, the largest first."""
+    sizes = sorted({round(p.size) for p in paragraphs if p.level}, reverse=True)
+    ranks: dict[int, int] = {}
+    level = 0
+    for position, size in enumerate(sizes):
+        level += position == 0 or sizes[position - 1] - size > 0.08 * size
+        ranks[size] = min(level, 6)
+    for paragraph in paragraphs:
+        if paragraph.level:
+            paragraph.level = ranks[round(paragraph.size)]

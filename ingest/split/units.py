@@ -1,0 +1,114 @@
+"""Document -> units that are never cut: headings, sentences, table rows, each with its heading path (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from ingest.split.articles import ArticleCounter
+from ingest.split.headings import HeadingFinder
+from ingest.split.sentences import cut_long, sentence_spans
+from retrieval.models import Document
+
+MAX_HEADING_CHARS = 80
+"""A longer heading is body text, whatever the loader says."""
+
+_VISIBLE_LINE = re.compile(r"[^\s](?:[^\n]*[^\s])?")
+
+
+class Opens(IntEnum):
+    """What a unit begins, weakest first."""
+
+    PIECE = 0  # Goes on inside a sentence or row that was too long.
+    SENTENCE = 1
+    ROW = 2
+    LINE = 3
+    ARTICLE = 4
+    HEADING = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A piece of text that stays whole.
+
+    Args:
+        start: First character.
+        end: One past the last.
+        opens: What begins here.
+        path: Heading path, outermost first; a heading's own path ends with itself.
+    """
+
+    start: int
+    end: int
+    opens: Opens
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    start: int
+    end: int
+    level: int = 0  # Of a heading.
+    is_row: bool = False
+
+
+def units_of(document: Document, max_chars: int) -> list[Unit]:
+    """Return the document's units in order; none is longer than max_chars, none is blank."""
+    units: list[Unit] = []
+    stack: list[tuple[int, str]] = []
+    path: tuple[str, ...] = ()
+    articles = ArticleCounter()
+    for line in _lines(document):
+        text = document.text[line.start : line.end]
+        if line.level:
+            while stack and stack[-1][0] >= line.level:
+                stack.pop()
+            stack.append((line.level, text.lstrip("#").strip()))
+            path = tuple(name for _, name in stack)
+            opens = Opens.HEADING
+        elif line.is_row:
+            opens = Opens.ROW
+        else:
+            opens = Opens.ARTICLE if articles.is_article(text) else Opens.LINE
+        units += _cut(document.text, line, opens, path, max_chars)
+    return units
+
+
+def _cut(text: str, line: _Line, opens: Opens, path: tuple[str, ...], max_chars: int) -> Iterator[Unit]:
+    """Yield one line's units: all of a heading or row, the sentences of a text; too long ones in pieces."""
+    spans = (
+        [(line.start, line.end)] if opens in (Opens.HEADING, Opens.ROW) else sentence_spans(text, line.start, line.end)
+    )
+    for number, (start, end) in enumerate(spans):
+        first = opens if number == 0 else Opens.SENTENCE
+        for piece, (piece_start, piece_end) in enumerate(cut_long(text, start, end, max_chars)):
+            yield Unit(piece_start, piece_end, Opens.PIECE if piece else first, path)
+
+
+def _lines(document: Document) -> Iterator[_Line]:
+    """Yield visible lines with the roles that the loader or the line itself gives them."""
+    finder = HeadingFinder(has_blocks=bool(document.blocks), has_headings=any(b.level for b in document.blocks))
+    position = 0
+    for block in document.blocks:
+        yield from _plain_lines(document.text, position, block.start, finder)
+        if block.kind == "heading" and block.end - block.start <= MAX_HEADING_CHARS:
+            yield from (_Line(s, e, max(1, block.level)) for s, e in _visible(document.text, block.start, block.end))
+        elif block.kind == "table":
+            yield from (_Line(s, e, is_row=True) for s, e in _visible(document.text, block.start, block.end))
+        else:
+            yield from _plain_lines(document.text, block.start, block.end, finder)
+        position = block.end
+    yield from _plain_lines(document.text, position, len(document.text), finder)
+
+
+def _plain_lines(text: str, start: int, end: int, finder: HeadingFinder) -> Iterator[_Line]:
+    for line_start, line_end in _visible(text, start, end):
+        line = text[line_start:line_end]
+        yield _Line(line_start, line_end, finder.level(line), is_row=finder.is_row(line))
+
+
+def _visible(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the lines between two offsets without white space around them."""
+    return (match.span() for match in _VISIBLE_LINE.finditer(text, start, end))
