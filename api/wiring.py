@@ -1,0 +1,80 @@
+"""Settings -> built objects: the one place that chooses implementations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from api.settings import Settings
+
+if TYPE_CHECKING:
+    from assistant import Assistant
+    from ingest import Ingestor
+    from retrieval.data_folder import DataFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An open data folder and what works on it; give it back with `close` or `with`.
+
+    Args:
+        folder: Catalog, indexes and originals.
+        assistant: Answers questions.
+        ingestor: Brings files in.
+    """
+
+    folder: DataFolder
+    assistant: Assistant
+    ingestor: Ingestor
+
+    def close(self) -> None:
+        """Close the data folder."""
+        self.folder.close()
+
+    def __enter__(self) -> Built:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def build(settings: Settings, *, purpose: str = "serve", url: str | None = None) -> Built:
+    """Open the data folder and build what works on it.
+
+    Args:
+        settings: Everything configured.
+        purpose: What this process does, for another's error message.
+        url: Where this process will answer over HTTP.
+
+    Raises:
+        DataFolderOwnedError: If another process has it open.
+        HuoziError: If something configured cannot be used.
+    """
+    # Late: they bring SQLAlchemy, tantivy and the model client, which a command that fails early need not wait for.
+    from assistant import Assistant
+    from retrieval.data_folder import DataFolder
+
+    folder = DataFolder.open(settings.retrieval(), purpose=purpose, url=url)
+    try:
+        assistant = Assistant(
+            folder.retriever,
+            llm=settings.llm,
+            settings=settings.answer,
+            language=settings.language,
+            catalog=folder.catalog,
+        )
+        return Built(folder, assistant, build_ingestor(settings, folder))
+    except BaseException:
+        folder.close()
+        raise
+
+
+def build_ingestor(settings: Settings, folder: DataFolder) -> Ingestor:
+    """Return an ingestor for an open data folder."""
+    from ingest import Ingestor
+    from ingest.settings import IngestSettings
+
+    return Ingestor(folder, IngestSettings(max_upload_mb=settings.max_upload_mb))
