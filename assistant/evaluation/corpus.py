@@ -1,7 +1,8 @@
 """What an evaluation folder holds: documents, and questions with gold answers.
 
 `corpus.jsonl` has `doc_id`, `title`, `text` a line; a folder without it is a folder of files, whose names are their
-`doc_id`. `queries.jsonl` has `query_id`, `question`, `answers`, `gold_doc_ids`, `type`, `answerable` and more a line.
+`doc_id`. `queries.jsonl`, or `questions.jsonl`, has `query_id`, `question`, `answers`, `gold_doc_ids`, `type`,
+`answerable` and more a line.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Any
 from assistant.events import Turn
 from retrieval.errors import HuoziError, Message
 
-_NOT_DOCUMENTS = {"queries.jsonl", "manifest.jsonl", "corpus.jsonl"}
+_QUESTIONS = ("queries.jsonl", "questions.jsonl")
+_NOT_DOCUMENTS = {*_QUESTIONS, "manifest.jsonl", "corpus.jsonl", "LICENSE"}
 
 
 class EvaluationError(HuoziError):
@@ -35,7 +37,7 @@ class CorpusDocument:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A line of `queries.jsonl`.
+    """A line of the questions' file.
 
     Args:
         query_id: Its name in the run file.
@@ -92,7 +94,8 @@ def load_questions(folder: Path) -> list[Question]:
     Raises:
         EvaluationError: If there are none, or a line cannot be read.
     """
-    path = folder / "queries.jsonl"
+    found = [folder / name for name in _QUESTIONS if (folder / name).is_file()]
+    path = found[0] if found else folder / _QUESTIONS[0]
     questions = []
     for number, line in enumerate(_lines(path), 1):
         try:
@@ -153,8 +156,8 @@ def _lines(path: Path) -> list[Any]:
         raise EvaluationError(
             Message(en=f"{str(path)!r} cannot be read: {error}.", zh=f"无法读取 {str(path)!r}：{error}。"),
             hint=Message(
-                en="Name a folder with queries.jsonl, and corpus.jsonl or files beside it.",
-                zh="请指定一个含 queries.jsonl 的文件夹，旁边放 corpus.jsonl 或文件。",
+                en="Name a folder with queries.jsonl or questions.jsonl, and corpus.jsonl or files beside it.",
+                zh="请指定一个含 queries.jsonl 或 questions.jsonl 的文件夹，旁边放 corpus.jsonl 或文件。",
             ),
         ) from error
     for number, line in enumerate(text.split("\n"), 1):

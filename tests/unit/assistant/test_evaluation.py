@@ -118,6 +118,14 @@ def test_folder_is_refused_when_its_questions_cannot_be_read(tmp_path: Path, con
         load_questions(tmp_path)
 
 
+def test_samples_can_be_evaluated_when_read_as_a_folder() -> None:
+    samples = Path(__file__).parents[3] / "samples"
+    questions, corpus = load_questions(samples), find_corpus(samples)
+    assert not isinstance(corpus, Path)
+    names = {path.name for path in corpus}
+    assert len(names) == 12 and {name for question in questions for name in question.gold_doc_ids} == names
+
+
 def test_folder_is_refused_when_it_holds_nothing(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="cannot be read"):
         load_questions(tmp_path)
