@@ -77,7 +77,7 @@ def _blocks(tokens: Sequence[Token]) -> Iterator[tuple[str, int, str | list[list
                 bullet = marks[-1]
                 if bullet != "- ":
                     marks[-1] = str(int(bullet) + 1)
-                    bullet += f"{token.info or ''}{token.markup or '.'} "
+                    bullet += f"{token.markup or '.'} "  # `info` holds the number as written: often 1 on each line.
             case "table_open":
                 rows = []
             case "tr_open" if rows is not None:

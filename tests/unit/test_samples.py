@@ -113,3 +113,8 @@ def test_legacy_encoding_is_kept_when_the_file_is_read(name: str, encoding: str)
 )
 def test_title_is_the_documents_own_when_it_has_one(name: str, title: str) -> None:
     assert loaded(name).title == title
+
+
+def test_list_numbers_stand_once_when_markdown_is_loaded() -> None:
+    lines = loaded("差旅报销标准.md").text.splitlines()
+    assert [line[:2] for line in lines if "住宿发票遗失" in line or "高铁和动车" in line] == ["1.", "5."]
