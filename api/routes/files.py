@@ -12,7 +12,7 @@ from retrieval.models import StoredDocument
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
-INLINE_TEXT = frozenset({"text/plain", "text/markdown"})
+INLINE_TEXT = frozenset({"text/plain", "text/markdown", "text/html"})
 # A stored page is another's content: no scripts, no forms, our origin withheld, nothing loaded from anywhere.
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 ENCODING_SAMPLE = 65_536
@@ -26,7 +26,7 @@ def file_name(document: StoredDocument) -> str:
 
 
 def text_charset(path: Path) -> str | None:
-    """Return the charset to show a text in, or None to let the browser guess."""
+    """Return the charset to show a text in, or None where the browser knows better: it is declared, or a riddle."""
     from ingest.encoding import decode
     from ingest.errors import IngestError
 
@@ -35,6 +35,8 @@ def text_charset(path: Path) -> str | None:
     # The cut may fall inside a character; a line end never is inside one in the encodings we know but UTF-16.
     if len(sample) == ENCODING_SAMPLE and b"\n" in sample:
         sample = sample[: sample.rindex(b"\n") + 1]
+    if b"charset" in sample[:1024].lower() and b"<" in sample[:1024]:
+        return None
     try:
         return decode(sample, source=path.name).encoding
     except IngestError:
@@ -46,8 +48,9 @@ def shown_as(document: StoredDocument, path: Path) -> tuple[str, bool]:
     kind = document.media_type.partition(";")[0].strip().lower()
     if kind in INLINE_TEXT:
         charset = text_charset(path)
-        return (f"text/plain; charset={charset}" if charset else "text/plain"), True
-    return kind or "application/octet-stream", kind in ("application/pdf", "text/html")
+        shown = "text/html" if kind == "text/html" else "text/plain"
+        return (f"{shown}; charset={charset}" if charset else shown), True
+    return kind or "application/octet-stream", kind == "application/pdf"
 
 
 @router.get("/{document_id}/content", summary="Get the original file", response_class=Response)

@@ -21,7 +21,7 @@ let opener = null; // what the source panel was opened from
 
 async function loadCollections() {
   const { data } = await getJson("/v1/vector_stores?limit=100&order=asc");
-  const wanted = new URLSearchParams(location.search).get("collection") ?? picker.value ?? "";
+  const wanted = new URLSearchParams(location.search).get("collection") ?? picker.value;
   picker.replaceChildren(
     ...data.map((one) => {
       const option = element("option", "", `${one.name} (${texts.documents(one.file_counts.completed)})`);
@@ -31,9 +31,10 @@ async function loadCollections() {
     }),
   );
   const names = data.map((one) => one.name);
-  const first = data.find((one) => one.file_counts.completed > 0)?.name;
-  if (names.length) picker.value = names.includes(wanted) ? wanted : names.includes("default") && data.find((one) => one.name === "default").file_counts.completed ? "default" : (first ?? names[0]);
-  picker.disabled = names.length === 0;
+  const filled = data.filter((one) => one.file_counts.completed > 0).map((one) => one.name);
+  const choice = [[wanted, names], ["default", filled], [filled[0], filled], [names[0], names]].find(([name, among]) => among.includes(name));
+  if (choice) picker.value = choice[0];
+  byId("picker").hidden = names.length === 0;
   showWelcome();
 }
 
@@ -197,12 +198,13 @@ function scrollDown(always = false) {
 
 // ---- the source panel
 
-const target = { title: byId("source-title"), body: byId("source-body"), current: null };
+const target = { title: byId("source-title"), facts: byId("source-facts"), body: byId("source-body"), current: null };
 
 async function openSource(citation, from) {
   opener = from;
   target.current = citation;
   target.title.textContent = citation.title;
+  target.facts.replaceChildren();
   target.body.replaceChildren(element("p", "muted", texts.loading));
   panel.hidden = false;
   document.body.classList.add("with-source");

@@ -6,7 +6,8 @@ import { texts, translatePage } from "./strings.js";
 
 translatePage();
 const query = new URLSearchParams(location.search);
-const target = { title: document.getElementById("source-title"), body: document.getElementById("source-body") };
+const [title, facts, body] = ["source-title", "source-facts", "source-body"].map((id) => document.getElementById(id));
+const target = { title, facts, body };
 const cited = {
   document_id: decodeURIComponent(location.pathname.slice("/documents/".length)),
   start: Number(query.get("start")) || 0,

@@ -22,10 +22,10 @@ export function pageUrl(cited) {
 }
 
 function facts(source, cited, alone) {
-  const box = element("div", "facts");
+  const box = [];
   const heading = (source.heading.length ? source.heading : (cited.heading ?? [])).filter((part) => part !== source.title);
-  if (heading.length) box.append(element("p", "path", [source.title, ...heading].join(" › ")));
-  if (source.page) box.append(element("p", "page", texts.pageOf(source.page, source.n_pages)));
+  if (heading.length) box.push(element("p", "path", [source.title, ...heading].join(" › ")));
+  if (source.page) box.push(element("p", "page", texts.pageOf(source.page, source.n_pages)));
   const links = element("p", "links");
   const original = element("a", "", texts.original);
   original.href = `/v1/files/${encodeURIComponent(source.document_id)}/content${source.page ? `#page=${source.page}` : ""}`;
@@ -39,8 +39,8 @@ function facts(source, cited, alone) {
     page.rel = "noopener";
     links.append(page);
   }
-  box.append(links);
-  if (source.current === false) box.append(element("p", "note", texts.changed));
+  box.push(links);
+  if (source.current === false) box.push(element("p", "note", texts.changed));
   return box;
 }
 
@@ -60,7 +60,7 @@ function marked(source) {
 
 /**
  * Load and show the source of a citation.
- * @param {{title: Element, body: Element}} target
+ * @param {{title: Element, facts: Element, body: Element}} target
  * @param {object} cited document_id, start, end, and chunk_id, heading where known
  * @param {{alone?: boolean, context?: number}} options alone: on a page of its own
  */
@@ -70,13 +70,14 @@ export async function showSource(target, cited, { alone = false, context = CONTE
   target.title.textContent = source.title;
   if (alone) document.title = `${source.title} · ${texts.brand}`;
   const text = marked(source);
-  const parts = [facts(source, cited, alone), text];
+  const parts = [text];
   if ((source.start > 0 || source.end < source.n_chars) && context < MOST_CONTEXT) {
     const more = element("button", "quiet more", texts.more);
     more.type = "button";
     more.addEventListener("click", () => showSource(target, cited, { alone, context: Math.min(context * 4, MOST_CONTEXT) }));
     parts.push(more);
   }
+  target.facts.replaceChildren(...facts(source, cited, alone));
   target.body.replaceChildren(...parts);
   text.querySelector("mark")?.scrollIntoView({ block: "center" });
 }

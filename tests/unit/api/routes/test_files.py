@@ -25,6 +25,12 @@ async def test_original_comes_back_byte_for_byte_when_it_is_pdf(folder: FakeFold
 async def test_html_is_sandboxed(folder: FakeFolder):
     reply = await fetch(folder, b"<script>alert(1)</script>", source="x.html", media_type="text/html")
     assert reply.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    assert reply.headers["content-type"].lower() == "text/html; charset=utf-8"
+
+
+async def test_html_keeps_the_charset_that_it_declares(folder: FakeFolder):
+    data = b'<meta charset="gb18030">' + TEXT.encode("gb18030")
+    reply = await fetch(folder, data, source="x.html", media_type="text/html")
     assert reply.headers["content-type"] == "text/html"
 
 
