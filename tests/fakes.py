@@ -48,6 +48,6 @@ class FakeEmbedder(BaseEmbedder):
             np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2) % np.uint64(_NOISE_SIZE - self.dim)
         ).astype(np.int64)
         windows = starts[:, :, None] + np.arange(self.dim)
-        vectors = self._noise[windows].sum(axis=1)
+        vectors: Vectors = self._noise[windows].sum(axis=1)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        return vectors.astype(np.float32, copy=False)
+        return vectors
