@@ -20,8 +20,8 @@ class SplitSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_chars: int = Field(default=400, ge=20, description="most characters in a chunk; a hard limit")
-    min_chars: int = Field(default=80, ge=0, description="a shorter section is joined to its neighbour where it fits")
+    max_chars: int = Field(default=500, ge=20, description="most characters in a chunk; a hard limit")
+    min_chars: int = Field(default=80, ge=0, description="a shorter chunk is joined to a neighbour where one fits")
 
 
 class IngestSettings(BaseModel):

@@ -41,7 +41,8 @@ class Loader(Protocol):
 
 _NO_TITLE = re.compile(
     r"(untitled|no ?title|title|document ?\d*|doc\d+|microsoft word|powerpoint presentation|slide ?\d*"
-    r"|about:blank|new tab|index|home|print|无标题|未命名|标题|文档 ?\d*|新建.{0,20}文档.{0,5}|演示文稿 ?\d*|幻灯片 ?\d*|首页)",
+    r"|about:blank|new tab|index|home|print"
+    r"|无标题|未命名|标题|文档 ?\d*|新建.{0,20}文档.{0,5}|演示文稿 ?\d*|幻灯片 ?\d*|首页)",
     re.IGNORECASE,
 )
 _PRINTER = re.compile(r"^microsoft (?:word|powerpoint|excel) - ", re.IGNORECASE)

@@ -24,7 +24,7 @@ def split(document: Document, settings: SplitSettings | None = None) -> tuple[Sp
     """
     settings = settings or SplitSettings()
     units = units_of(document, settings.max_chars)
-    return tuple(_span(document, group) for group in pack(units, document.page_starts, settings.max_chars))
+    return tuple(_span(document, group) for group in pack(units, document.page_starts, settings))
 
 
 def _span(document: Document, units: list[Unit]) -> Span:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
+from ingest.settings import SplitSettings
 from ingest.split.units import Opens, Unit
 
 CUT_COSTS = {
@@ -22,18 +23,19 @@ CUT_COSTS = {
     Opens.PIECE: 1.5,
 }
 CUT_AFTER_HEADING = 20.0
-RUN_OVER_COSTS = {Opens.HEADING: 1.2, Opens.ARTICLE: 0.6}
-RUN_OVER_PAGE = 0.4
+RUN_OVER_COSTS = {Opens.HEADING: 1.2, Opens.ARTICLE: 0.4}
+RUN_OVER_PAGE = 3.0
 SHORT_COST = 1.0
+FRAGMENT_COST = 1.0
 
 
-def pack(units: Sequence[Unit], page_starts: Sequence[int], max_chars: int) -> list[list[Unit]]:
+def pack(units: Sequence[Unit], page_starts: Sequence[int], settings: SplitSettings) -> list[list[Unit]]:
     """Group consecutive units; every unit is in exactly one group."""
     pages = [bisect_right(page_starts, unit.start) for unit in units]
     best = [0.0] * (len(units) + 1)  # best[i]: cost of the units from i on.
     group_end = [0] * len(units)
     for first in range(len(units) - 1, -1, -1):
-        best[first], group_end[first] = _cheapest(units, pages, best, first, max_chars)
+        best[first], group_end[first] = _cheapest(units, pages, best, first, settings)
     groups = []
     first = 0
     while first < len(units):
@@ -43,7 +45,7 @@ def pack(units: Sequence[Unit], page_starts: Sequence[int], max_chars: int) -> l
 
 
 def _cheapest(
-    units: Sequence[Unit], pages: Sequence[int], best: Sequence[float], first: int, max_chars: int
+    units: Sequence[Unit], pages: Sequence[int], best: Sequence[float], first: int, settings: SplitSettings
 ) -> tuple[float, int]:
     """Return the lowest cost from a unit on, and where its group then ends."""
     cheapest, end = float("inf"), first + 1
@@ -51,20 +53,21 @@ def _cheapest(
     for last in range(first, len(units)):
         unit = units[last]
         length = unit.end - units[first].start
-        if length > max_chars and last > first:
+        if length > settings.max_chars and last > first:
             break
         if last > first:
             run_over += _run_over(units[last - 1], unit, crosses_page=pages[last] != pages[last - 1])
-        cost = (
-            1.0
-            + SHORT_COST * (1 - min(1.0, length / max_chars)) ** 2
-            + run_over
-            + _cut_cost(units, last + 1)
-            + best[last + 1]
-        )
+        cost = _size_cost(length, settings) + run_over + _cut_cost(units, last + 1) + best[last + 1]
         if cost < cheapest:
             cheapest, end = cost, last + 1
     return cheapest, end
+
+
+def _size_cost(length: int, settings: SplitSettings) -> float:
+    """Return what a group costs for being one, and for being short."""
+    missing = 1 - min(1.0, length / settings.max_chars)
+    fragment = FRAGMENT_COST if length < settings.min_chars else 0.0
+    return 1.0 + SHORT_COST * missing * missing + fragment
 
 
 def _run_over(before: Unit, unit: Unit, *, crosses_page: bool) -> float:

@@ -16,7 +16,7 @@ _OPENING = "“‘「『（《【〈("
 _CLOSING = "”’」』）》】〉)"
 _BRACKETS = re.compile(f"[{re.escape(_OPENING + _CLOSING)}]")
 _LONG_QUOTE = 120
-"""A quote or bracket that is open for more characters than this, or never closed, holds sentences together no longer."""
+"""A quote or bracket that is open for more characters than this, or never closed, joins sentences no longer."""
 
 _CLAUSE_END = re.compile(r"[，,、：:；;）)】》”’」』—]+|\s+\|\s+|\s")
 
