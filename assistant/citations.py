@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable, Sequence
 
 from assistant.events import Citation
-from assistant.support import best_sentence, has_han, sentence_spans, share, tokens
+from assistant.support import best_sentence, has_han, share, tokens
 from retrieval.models import Chunk, ScoredChunk
+from retrieval.rerankers.coverage import sentence_spans
 
 PageOf = Callable[[Chunk, int], int | None]
 """Chunk and character offset -> 1-based page, or None."""

@@ -1,14 +1,55 @@
-"""An answer without a model: the sentences of the best chunks that say most about the question (pure)."""
+"""An answer without a model: the sentences of the best chunks that say most about the question (pure).
+
+A sentence is worth what it covers of the question, what its neighbours cover, how well its chunk was ranked, and
+whether it holds the kind of thing that is asked for: a number, a date, a place. docs/answers.md has the measurements.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from assistant.support import sentence_spans, tokens
+from retrieval.keyword.folding import fold
+from retrieval.keyword.tokens import query_weights, tokenize
 from retrieval.models import ScoredChunk
+from retrieval.rerankers.coverage import sentence_spans
+
+# Found on the development sets; each may be halved or doubled without losing more than a point anywhere.
+NEIGHBOUR_WEIGHT = 0.2
+RANK_WEIGHT = 0.55
+KIND_WEIGHT = 0.12
+PLACE_WEIGHT = 0.1
+LENGTH_WEIGHT = 0.05
+QUESTION_PENALTY = 0.3
+SAME_CHUNK_BONUS = 0.2
+MAX_GAP = 0.5
+"""A further sentence is quoted only if it is worth nearly as much as the first."""
+
+_DIGITS = r"\d|百分之|[一二三四五六七八九十百千万亿两][年月日天个名位元人次条岁倍%]"
+_DATES = r"[\d一二三四五六七八九十〇零两]{1,4}\s*[年月日号时点]|世纪|朝|\d{4}"
+_PLACES = r"[省市县区州国镇村路街洲岛]|位于|地处"
+_KINDS = tuple(
+    (re.compile(asked), re.compile(held), weight, penalty)
+    for asked, held, weight, penalty in (
+        (
+            r"多少|几|多[久大长高远重快]|比例|百分|金额|数量|人数|费用|价格|how (?:many|much|long)",
+            _DIGITS,
+            KIND_WEIGHT,
+            KIND_WEIGHT,
+        ),
+        (
+            r"什么时候|何时|哪一?[年天日]|哪个?月|几[月号]|时间|日期|\bwhen\b",
+            _DATES,
+            KIND_WEIGHT,
+            KIND_WEIGHT,
+        ),
+        (r"哪[里儿]|何[地处]|在哪|什么地方|哪个?[国省市县城]|\bwhere\b", _PLACES, PLACE_WEIGHT, 0.0),
+    )
+)
+_IS_QUESTION = re.compile(r"[？?]\W*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +72,82 @@ class Extract:
 def extract(question: str, sources: Sequence[ScoredChunk], *, max_sentences: int) -> tuple[Extract, ...]:
     """Return the sentences that answer the question best, in reading order of the sources.
 
+    Sentences of the best one's chunk are preferred; others must be worth nearly as much.
+
     Args:
         question: As asked.
         sources: Best first.
         max_sentences: Most sentences to return.
     """
-    wanted = set(tokens(question))
-    found = [
-        (number, start, end, set(tokens(source.chunk.text[start:end])))
-        for number, source in enumerate(sources, 1)
-        for start, end in sentence_spans(source.chunk.text)
+    asked = set(query_weights(question))
+    sentences = [[_tokens(source.chunk.text, span) for span in sentence_spans(source.chunk.text)] for source in sources]
+    weights = _weights(asked, [held for chunk in sentences for held in chunk])
+    kind = _kind_of(question)
+    scored: list[Extract] = []
+    for number, (source, chunk) in enumerate(zip(sources, sentences, strict=True), 1):
+        behind = RANK_WEIGHT * (sources[0].score - source.score)
+        worth = _coverages(weights, chunk, set(tokenize(source.chunk.context_line)))
+        for (start, end), value in zip(sentence_spans(source.chunk.text), worth, strict=True):
+            if value > 0:
+                scored.append(Extract(number, start, end, value - behind + kind(source.chunk.text[start:end])))
+    return _choose(scored, max_sentences)
+
+
+def _choose(scored: Sequence[Extract], max_sentences: int) -> tuple[Extract, ...]:
+    if not scored:
+        return ()
+    first = max(scored, key=_preference)
+    rest = [
+        replace(one, score=one.score + SAME_CHUNK_BONUS) if one.number == first.number else one
+        for one in scored
+        if one is not first
     ]
-    frequency = Counter(token for *_, held in found for token in held & wanted)
-    weight = {token: math.log(1 + len(found) / n) for token, n in frequency.items()}
-    scored = [
-        Extract(number, start, end, sum(weight[token] for token in held & wanted) / number**0.5)
-        for number, start, end, held in found
+    near = [one for one in rest if one.score > first.score - MAX_GAP]
+    chosen = [first, *sorted(near, key=_preference, reverse=True)[: max_sentences - 1]]
+    return tuple(sorted(chosen, key=lambda one: (one.number, one.start)))
+
+
+def _preference(one: Extract) -> tuple[float, int, int]:
+    return one.score, -one.number, -one.start
+
+
+def _tokens(text: str, span: tuple[int, int]) -> set[str]:
+    return set(tokenize(text[span[0] : span[1]]))
+
+
+def _weights(asked: set[str], sentences: Sequence[set[str]]) -> dict[str, float]:
+    """Return each asked token's share of the question: larger the rarer among these sentences; 1 in all."""
+    frequency = Counter(token for held in sentences for token in held & asked)
+    n = len(sentences)
+    raw = {token: math.log1p((n - frequency[token] + 0.5) / (frequency[token] + 0.5)) for token in asked}
+    total = sum(raw.values()) or 1.0
+    return {token: weight / total for token, weight in raw.items()}
+
+
+def _coverages(weights: dict[str, float], chunk: Sequence[set[str]], context: set[str]) -> list[float]:
+    """Return for each sentence of a chunk how much of the question it and its neighbours cover; 0 if it covers none.
+
+    Title and headings count as said in every sentence.
+    """
+    own = [sum(weights[token] for token in held & weights.keys()) for held in chunk]
+    around = [max(own[i - 1] if i else 0.0, own[i + 1] if i + 1 < len(own) else 0.0) for i in range(len(own))]
+    named = sum(weights[token] for token in context & weights.keys())
+    shared = [sum(weights[token] for token in held & context & weights.keys()) for held in chunk]
+    return [
+        one + named - both + NEIGHBOUR_WEIGHT * near if one + near > 0 else 0.0
+        for one, near, both in zip(own, around, shared, strict=True)
     ]
-    best = sorted(
-        (one for one in scored if one.score > 0), key=lambda extract: (-extract.score, extract.number, extract.start)
-    )[:max_sentences]
-    return tuple(sorted(best, key=lambda extract: (extract.number, extract.start)))
+
+
+def _kind_of(question: str) -> Callable[[str], float]:
+    """Return how much more a sentence is worth for being of the kind that the question asks for."""
+    folded = fold(question)
+    kinds = [(held, weight, penalty) for asked, held, weight, penalty in _KINDS if asked.search(folded)]
+
+    def worth(sentence: str) -> float:
+        text = fold(sentence)
+        value = sum(weight if held.search(text) else -penalty for held, weight, penalty in kinds)
+        value += LENGTH_WEIGHT * min(len(sentence), 150) / 100
+        return value - QUESTION_PENALTY if _IS_QUESTION.search(text) else value
+
+    return worth

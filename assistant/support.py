@@ -7,11 +7,10 @@ from collections.abc import Iterable
 
 from retrieval.keyword.folding import HAN_RANGES
 from retrieval.keyword.tokens import is_single, tokenize
+from retrieval.rerankers.coverage import sentence_spans
 
 Span = tuple[int, int]
 
-# A sentence takes its closing quotes and brackets with it; a line end always ends one.
-_SENTENCE = re.compile(r"[^\n]+?(?:[。！？!?…]+[”’」』）)\]】》〉]*|(?=\n)|$)")
 _HAN = re.compile("[" + "".join(f"{chr(first)}-{chr(end - 1)}" for first, end in HAN_RANGES) + "]")
 
 
@@ -24,18 +23,6 @@ def tokens(text: str) -> list[str]:
 def has_han(text: str) -> bool:
     """Whether the text holds a Chinese character."""
     return _HAN.search(text) is not None
-
-
-def sentence_spans(text: str) -> list[Span]:
-    """Return start and end of every sentence, without white space around it; in order, disjoint."""
-    spans = []
-    for match in _SENTENCE.finditer(text):
-        words = match.group()
-        start = match.start() + len(words) - len(words.lstrip())
-        end = match.start() + len(words.rstrip())
-        if start < end:
-            spans.append((start, end))
-    return spans
 
 
 def share(claim: Iterable[str], held: set[str]) -> float:

@@ -11,8 +11,8 @@ from assistant.citations import CitationStream
 from assistant.context import neutralise, pack, token_bound
 from assistant.events import Turn
 from assistant.extract import extract
-from assistant.support import sentence_spans
 from retrieval.models import Chunk, ScoredChunk
+from retrieval.rerankers.coverage import sentence_spans
 
 PIECES = [
     "年假",

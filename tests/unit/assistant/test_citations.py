@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from assistant.citations import CitationStream, is_supported, without_markers
-from assistant.support import sentence_spans
 from tests.unit.assistant.builders import source
 
 LEAVE = source("第一条 总则。年休假为5天。病假另算。", start=100, page=3)
@@ -85,18 +84,3 @@ def test_same_quote_is_cited_once_when_a_marker_repeats() -> None:
 
 def test_markers_go_when_plain_text_is_wanted() -> None:
     assert without_markers("甲。[1][2]乙[12]。") == "甲。乙。"
-
-
-@pytest.mark.parametrize(
-    ("text", "sentences"),
-    [
-        ("甲。乙！", ["甲。", "乙！"]),
-        ("他说：“好。”然后走了。", ["他说：“好。”", "然后走了。"]),
-        ("标题\n 正文𠮷野家？\n", ["标题", "正文𠮷野家？"]),
-        ("没有句号", ["没有句号"]),
-        (" \n\n", []),
-        ("！！甲", ["！！", "甲"]),
-    ],
-)
-def test_sentences_end_when_marks_or_lines_end(text: str, sentences: list[str]) -> None:
-    assert [text[start:end] for start, end in sentence_spans(text)] == sentences

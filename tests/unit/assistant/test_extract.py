@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from assistant.extract import extract
+from retrieval.models import ScoredChunk
+from tests.unit.assistant.builders import source
+
+
+def quotes(question: str, sources: list[ScoredChunk], max_sentences: int = 3) -> list[str]:
+    found = extract(question, sources, max_sentences=max_sentences)
+    return [sources[one.number - 1].chunk.text[one.start : one.end] for one in found]
+
+
+def test_covering_sentence_is_quoted_when_a_chunk_has_many() -> None:
+    chunk = source("公司成立于1999年。职工累计工作满十年的，年休假10天。食堂在一楼。")
+    assert quotes("工作满十年年休假有几天？", [chunk], 1) == ["职工累计工作满十年的，年休假10天。"]
+
+
+def test_number_is_preferred_when_a_number_is_asked() -> None:
+    chunk = source("住宿费标准由财务部制定。住宿费标准为每天400元。")
+    assert quotes("住宿费标准是多少？", [chunk], 1) == ["住宿费标准为每天400元。"]
+
+
+def test_answer_is_preferred_when_the_text_repeats_the_question() -> None:
+    chunk = source("试用期最长是多久？试用期最长不得超过六个月。")
+    assert quotes("试用期最长是多久？", [chunk], 1) == ["试用期最长不得超过六个月。"]
+
+
+def test_better_chunk_wins_when_sentences_are_equal() -> None:
+    worse = replace(source("年休假为5天。", name="b"), score=0.4)
+    assert quotes("年休假几天？", [source("年休假为5天。", name="a"), worse], 1) == ["年休假为5天。"]
+    assert extract("年休假几天？", [source("年休假为5天。"), worse], max_sentences=1)[0].number == 1
+
+
+def test_title_counts_when_the_sentence_leaves_it_out() -> None:
+    chunk = source("位于哈尔滨。", title="中央大街", name="a")
+    other = source("成立于上海。", title="外滩", name="b")
+    assert quotes("中央大街在哪里？", [other, chunk], 1) == []  # no sentence says any word of it
+    assert quotes("中央大街位于哪里？", [other, chunk], 1) == ["位于哈尔滨。"]
+
+
+def test_script_and_width_do_not_matter_when_matching() -> None:
+    assert quotes("臺灣的面積是多少？", [source("台湾的面积为３６０００平方公里。𠮷。")], 1) == [
+        "台湾的面积为３６０００平方公里。"
+    ]
+
+
+def test_nothing_is_quoted_when_nothing_is_shared() -> None:
+    assert quotes("火星？", [source("年休假为5天。")]) == []
+    assert quotes("？？", [source("年休假为5天。")]) == []
+    assert quotes("年假", []) == []
