@@ -68,18 +68,18 @@ def check_spec(spec: str) -> None:
     if name == "openai":
         raise SettingsError(
             Message(f"Embedder {spec!r} is not available yet.", f"向量模型 {spec!r} 尚不可用。"),
-            hint=Message(f"Set HUOZI_EMBEDDER to one of: {SPECS}.", f"请将 HUOZI_EMBEDDER 设为其中之一:{SPECS}。"),
+            hint=Message(f"Set HUOZI_EMBEDDER to one of: {SPECS}.", f"请将 HUOZI_EMBEDDER 设为其中之一：{SPECS}。"),
         )
     backend = REGISTRY.get(name)
     if backend is None:
         raise SettingsError(
             Message(f"No embedder is called {spec!r}.", f"没有名为 {spec!r} 的向量模型。"),
-            hint=Message(f"Set HUOZI_EMBEDDER to one of: {SPECS}.", f"请将 HUOZI_EMBEDDER 设为其中之一:{SPECS}。"),
+            hint=Message(f"Set HUOZI_EMBEDDER to one of: {SPECS}.", f"请将 HUOZI_EMBEDDER 设为其中之一：{SPECS}。"),
         )
     if backend.argument is None and colon:
         raise SettingsError(
             Message(
-                f"Embedder {spec!r}: {name!r} takes nothing after it.", f"向量模型 {spec!r}:{name!r} 之后不带参数。"
+                f"Embedder {spec!r}: {name!r} takes nothing after it.", f"向量模型 {spec!r}：{name!r} 之后不带参数。"
             ),
             hint=Message(f"Set HUOZI_EMBEDDER={name}.", f"请设 HUOZI_EMBEDDER={name}。"),
         )
@@ -129,8 +129,8 @@ def load_embedder(
     except ImportError as exc:
         # Installed but broken: a library of another platform, or a half-finished install.
         raise EmbedderError(
-            Message(f"Embedder {spec!r} cannot be imported: {exc}.", f"向量模型 {spec!r} 无法导入:{exc}。"),
-            hint=Message("Reinstall it, or set HUOZI_EMBEDDER=none.", "请重新安装,或设 HUOZI_EMBEDDER=none。"),
+            Message(f"Embedder {spec!r} cannot be imported: {exc}.", f"向量模型 {spec!r} 无法导入：{exc}。"),
+            hint=Message("Reinstall it, or set HUOZI_EMBEDDER=none.", "请重新安装，或设 HUOZI_EMBEDDER=none。"),
         ) from exc
     embedder: Embedder = module.create(argument, cache_dir=cache_dir, base_url=base_url, api_key=api_key)
     return embedder
@@ -143,15 +143,15 @@ def _is_installed(package: str) -> bool:
 def _missing(spec: str, packages: list[str], backend: Backend) -> MissingExtraError:
     names = ", ".join(packages)
     message = Message(
-        f"Embedder {spec!r} needs {names}, which is not installed.", f"向量模型 {spec!r} 需要 {names},但尚未安装。"
+        f"Embedder {spec!r} needs {names}, which is not installed.", f"向量模型 {spec!r} 需要 {names}，但尚未安装。"
     )
     if backend.extra is not None:
         command = f"pip install 'huozi-assistant[{backend.extra}]'"
-        return MissingExtraError(message, hint=Message(f"Run: {command}", f"请运行:{command}"))
+        return MissingExtraError(message, hint=Message(f"Run: {command}", f"请运行：{command}"))
     return MissingExtraError(
         message,
         hint=Message(
             "It has no wheel for this platform; set HUOZI_EMBEDDER=none for keyword retrieval alone.",
-            "该平台没有对应的安装包;请设 HUOZI_EMBEDDER=none,仅用关键词检索。",
+            "该平台没有对应的安装包；请设 HUOZI_EMBEDDER=none，仅用关键词检索。",
         ),
     )

@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +53,7 @@ class E5Embedder(BaseEmbedder):
     def __init__(self, weights: Path | None = None, *, threads: int | None = None) -> None:
         self._weights = WeightsFile(weights or find_weights())
         self._threads = threads or _usable_processors()
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="e5")
         self._loading = threading.Lock()
         self._model: _Model | None = None
         self.dim = self._weights.sizes.hidden
@@ -81,10 +81,6 @@ class E5Embedder(BaseEmbedder):
     def embed_question(self, text: str) -> Vectors:
         """Embed one question; returns (dim,) float32, unit length. It does not wait behind a batch."""
         return self._loaded().embed(QUESTION_PREFIX + text)
-
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self._threads, thread_name_prefix="e5")
 
     def _loaded(self) -> _Model:
         if self._model is None:

