@@ -173,6 +173,12 @@ class TantivyIndex:
         except CatalogError:
             return set()
 
+    def collection_ids(self) -> set[str]:
+        """Return the ids of the collections that have anything here, readable or not."""
+        if not self._folder.is_dir():
+            return set()
+        return {path.name for path in self._folder.iterdir() if path.is_dir()}
+
     def drop(self, collection_id: str) -> None:
         """Forget a whole collection, also when its index cannot be read."""
         with self._lock:

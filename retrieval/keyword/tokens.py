@@ -20,7 +20,9 @@ _UNSPACED = (
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)*|\d+(?:\.\d+)*"
 _LETTERS = rf"[^\W\d_{_UNSPACED}]+"
 _PART = rf"{_NUMBER}|{_LETTERS}"
-_RUN = re.compile(rf"[{_UNSPACED}]+|(?:{_PART})(?:[-_./+]?(?:{_PART}))*")
+_WORDS = rf"(?:{_PART})(?:[-_./+]?(?:{_PART}))*"
+_RUN = re.compile(rf"[{_UNSPACED}]+|{_WORDS}")
+_WORD_RUN = re.compile(_WORDS)
 _PARTS = re.compile(_PART)
 _FIRST_UNSPACED = re.compile(rf"[{_UNSPACED}]")
 
@@ -54,6 +56,16 @@ def is_pair(token: str) -> bool:
 def is_single(token: str) -> bool:
     """Tell whether a token is one unspaced character."""
     return len(token) == 1 and _FIRST_UNSPACED.match(token) is not None
+
+
+def is_unspaced(token: str) -> bool:
+    """Tell whether a token is a character or pair of a script that is written without spaces."""
+    return len(token) <= 2 and _FIRST_UNSPACED.match(token) is not None
+
+
+def words(text: str) -> set[str]:
+    """Return the tokens of a folded text that are neither characters nor pairs: words, numbers, codes."""
+    return {word for run in _WORD_RUN.findall(text) for word in _words(run)}
 
 
 def _words(run: str) -> Iterable[str]:

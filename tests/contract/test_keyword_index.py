@@ -92,7 +92,9 @@ def test_collections_do_not_see_each_other(index):
     index.upsert("vs_1", CHUNKS[:1])
     index.upsert("vs_2", CHUNKS[1:])
     assert index.chunk_ids("vs_1") == {"c1"}
+    assert index.collection_ids() == {"vs_1", "vs_2"}
     index.drop("vs_2")
+    assert index.collection_ids() == {"vs_1"}
     assert index.chunk_ids("vs_2") == set()
     assert found(index, "年假") == ["c1"]
 

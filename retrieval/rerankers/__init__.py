@@ -1,0 +1,1 @@
+"""Second stages: the same candidates, scored again."""

@@ -1,0 +1,289 @@
+"""Question -> chunks: search both indexes, drop what is not live, fuse, rerank, cut.
+
+The only file that knows the order: what is decided in it is a pure function elsewhere (`tokens.query_weights`,
+`fusion.fuse`, `rerankers.coverage`, `rerankers.duplicates`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from retrieval.errors import EmbedderMismatchError, Message, QuestionError
+from retrieval.fusion import fuse
+from retrieval.keyword.tokens import query_weights
+from retrieval.models import Chunk, Collection, Evidence, Hit, Retrieval, ScoredChunk
+from retrieval.protocols import KeywordIndex, Vectors, VectorStore
+from retrieval.rerankers.coverage import Coverage, idf_weights
+from retrieval.rerankers.duplicates import distinct
+from retrieval.settings import RankingSettings
+
+MAX_QUESTION_CHARS = 4_000
+_MAX_QUERY_TOKENS = 256  # the rarest of a long question; more cost time and change nothing
+_MAX_FETCH_K = 5_000
+_AGREEMENT_K = 10
+
+
+class SearchesCatalog(Protocol):
+    """What retrieval needs of the catalog."""
+
+    def get_collection(self, name_or_id: str) -> Collection:
+        """Return a collection by name or id."""
+
+    def live_chunks(self, collection_id: str, chunk_ids: Sequence[str]) -> dict[str, Chunk]:
+        """Return those of the chunks that a search may show, by id."""
+
+    def match_documents(self, collection_id: str, filters: Mapping[str, str]) -> list[str]:
+        """Return the ids of the documents that a filter leaves."""
+
+
+class EmbedsQuestions(Protocol):
+    """What retrieval needs of an embedder."""
+
+    @property
+    def name(self) -> str:
+        """The spec that a collection remembers."""
+
+    def embed_question(self, text: str) -> Vectors:
+        """Embed one question; returns (dim,) float32, unit length."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """A question as the indexes take it; `idf` are its own tokens, `weights` those of its context too."""
+
+    weights: Mapping[str, float]
+    idf: Mapping[str, float]
+    n_chunks: int
+    vector: Vectors | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Both lists without what is not live, fused, and the chunks of the first of them."""
+
+    keyword: Sequence[Hit]
+    vectors: Sequence[Hit]
+    fused: Sequence[Hit]
+    chunks: Mapping[str, Chunk]
+
+
+class Retriever:
+    """Finds the chunks of a collection that answer a question. Holds nothing of a question; safe to share.
+
+    Args:
+        catalog: The truth: what is not live there is not shown.
+        keyword: The keyword index.
+        vectors: The vector store; None without an embedder.
+        embedder: The configured embedder; None for `none`.
+        settings: How many, and with which weights.
+    """
+
+    def __init__(
+        self,
+        catalog: SearchesCatalog,
+        keyword: KeywordIndex,
+        vectors: VectorStore | None,
+        embedder: EmbedsQuestions | None,
+        settings: RankingSettings,
+    ) -> None:
+        self._catalog = catalog
+        self._keyword = keyword
+        self._vectors = vectors
+        self._embedder = embedder
+        self._settings = settings
+
+    def retrieve(
+        self,
+        question: str,
+        *,
+        collection: str = "default",
+        top_k: int | None = None,
+        context: Sequence[str] = (),
+        filters: Mapping[str, str] | None = None,
+    ) -> Retrieval:
+        """Find the chunks for a question.
+
+        Args:
+            question: 1 to 4,000 characters.
+            collection: Name or id.
+            top_k: Most chunks to return; None: as the settings say.
+            context: Earlier questions of the conversation that a follow-up leans on, newest first.
+            filters: Title, source or metadata values that a document must have.
+
+        Raises:
+            QuestionError: If the question is empty or too long.
+            CollectionNotFoundError: If there is no such collection.
+            EmbedderMismatchError: If the collection was built with another embedder than the configured one.
+        """
+        question = check_question(question)
+        found_collection = self._catalog.get_collection(collection)
+        self._check_embedder(found_collection)
+        collection_id = found_collection.collection_id
+        documents = self._catalog.match_documents(collection_id, filters) if filters else None
+        top_k = top_k or self._settings.top_k
+        query = self._prepare(collection_id, question, context)
+        found = self._search(collection_id, query, documents, max(top_k, self._settings.rerank_k))
+        ranked = self._rank(query, found)
+        hits = distinct(ranked, lambda hit: hit.chunk.text, threshold=self._settings.duplicate_threshold, top_k=top_k)
+        return Retrieval(question, found_collection.name, tuple(hits), _evidence(query, found, hits))
+
+    def _check_embedder(self, collection: Collection) -> None:
+        configured = "none" if self._embedder is None else self._embedder.name
+        if collection.embedder == configured:
+            return
+        raise EmbedderMismatchError(
+            Message(
+                en=f"Collection {collection.name!r} was built with embedder {collection.embedder!r} "
+                f"({collection.dim} dims), got {configured!r}.",
+                zh=f"集合 {collection.name!r} 由向量模型 {collection.embedder!r}（{collection.dim} 维）建成，"
+                f"当前设置为 {configured!r}。",
+            ),
+            hint=Message(
+                en=f"Set HUOZI_EMBEDDER={collection.embedder}, or delete the collection and ingest it again.",
+                zh=f"请设置 HUOZI_EMBEDDER={collection.embedder}，或删除该集合后重新导入。",
+            ),
+        )
+
+    def _prepare(self, collection_id: str, question: str, context: Sequence[str]) -> _Query:
+        own = query_weights(question)
+        weights = add_context(own, context, self._settings.context_weight)
+        n_chunks, frequencies = self._keyword.frequencies(collection_id, list(weights))
+        idf = idf_weights(weights, n_chunks, frequencies)
+        known = [token for token in weights if frequencies[token]]
+        if len(known) > _MAX_QUERY_TOKENS:
+            known = sorted(known, key=lambda token: (-idf[token], token))[:_MAX_QUERY_TOKENS]
+        vector = None
+        if self._embedder is not None and self._vectors is not None:
+            vector = self._embed(question, context)
+        return _Query(
+            {token: weights[token] for token in known}, {token: idf[token] for token in own}, n_chunks, vector
+        )
+
+    def _embed(self, question: str, context: Sequence[str]) -> Vectors:
+        assert self._embedder is not None  # asked for only with one
+        vector = self._embedder.embed_question(question)
+        if not context:
+            return vector
+        # What was asked before, then the question: the model reads them as one.
+        both = self._embedder.embed_question(" ".join((*reversed(context), question)))
+        mixed = vector + both
+        return (mixed / np.linalg.norm(mixed)).astype(np.float32)
+
+    def _search(self, collection_id: str, query: _Query, documents: Sequence[str] | None, wanted: int) -> _Found:
+        """Search both indexes; deeper while so much is dropped that too little is left."""
+        fetch_k = max(self._settings.fetch_k, wanted)
+        chunks: dict[str, Chunk] = {}
+        dead: set[str] = set()
+        while True:
+            keyword = self._keyword.search(collection_id, query.weights, top_k=fetch_k, document_ids=documents)
+            vectors: list[Hit] = []
+            if query.vector is not None and self._vectors is not None:
+                vectors = self._vectors.search(collection_id, query.vector, top_k=fetch_k, document_ids=documents)
+            is_cut = fetch_k in (len(keyword), len(vectors))
+            found = self._drop_dead(collection_id, keyword, vectors, wanted, chunks, dead)
+            if len(found.fused) >= wanted or not is_cut or not dead or fetch_k >= _MAX_FETCH_K:
+                return found
+            fetch_k = min(fetch_k * 4, _MAX_FETCH_K)
+
+    def _drop_dead(
+        self,
+        collection_id: str,
+        keyword: Sequence[Hit],
+        vectors: Sequence[Hit],
+        wanted: int,
+        chunks: dict[str, Chunk],
+        dead: set[str],
+    ) -> _Found:
+        """Fuse the lists and look the first up, until all that is used is known to be live; fills chunks and dead."""
+        while True:
+            keyword = [hit for hit in keyword if hit.chunk_id not in dead]
+            vectors = [hit for hit in vectors if hit.chunk_id not in dead]
+            fused = fuse(keyword, vectors, vector_weight=self._settings.vector_weight)[:wanted]
+            used = (*fused, *keyword[:_AGREEMENT_K], *vectors[:_AGREEMENT_K])
+            unknown = list(dict.fromkeys(hit.chunk_id for hit in used if hit.chunk_id not in chunks))
+            if not unknown:
+                return _Found(keyword, vectors, fused, chunks)
+            live = self._catalog.live_chunks(collection_id, unknown)
+            chunks.update(live)
+            dead.update(chunk_id for chunk_id in unknown if chunk_id not in live)
+
+    def _rank(self, query: _Query, found: _Found) -> list[ScoredChunk]:
+        bm25 = {hit.chunk_id: hit.score for hit in found.keyword}
+        cosine = {hit.chunk_id: hit.score for hit in found.vectors}
+        coverage = Coverage(query.idf)
+        ranked = []
+        for hit in found.fused:
+            chunk = found.chunks[hit.chunk_id]
+            covered = coverage.best(chunk.text, chunk.context_line)
+            ranked.append(
+                ScoredChunk(
+                    chunk,
+                    score=hit.score + self._settings.coverage_weight * covered,
+                    keyword=bm25.get(hit.chunk_id),
+                    similarity=cosine.get(hit.chunk_id),
+                    coverage=covered,
+                )
+            )
+        ranked.sort(key=lambda hit: (-hit.score, hit.chunk.chunk_id))
+        return ranked
+
+
+def check_question(question: str) -> str:
+    """Return a question without white space around it.
+
+    Raises:
+        QuestionError: If nothing is left, or it has more than 4,000 characters.
+    """
+    trimmed = question.strip()
+    if not trimmed:
+        raise QuestionError(
+            Message(en="The question is empty.", zh="问题是空的。"),
+            hint=Message(en="Ask something in a few words.", zh="请用几个字写出要问的内容。"),
+        )
+    if len(trimmed) > MAX_QUESTION_CHARS:
+        raise QuestionError(
+            Message(
+                en=f"The question has {len(trimmed)} characters; at most {MAX_QUESTION_CHARS} can be asked.",
+                zh=f"问题有 {len(trimmed)} 个字符，最多 {MAX_QUESTION_CHARS} 个。",
+            ),
+            hint=Message(
+                en="Shorten it, or ingest the long text as a document and ask about it.",
+                zh="请缩短问题，或把长文本作为文档导入后再提问。",
+            ),
+        )
+    return trimmed
+
+
+def add_context(own: Mapping[str, float], context: Sequence[str], weight: float) -> dict[str, float]:
+    """Return a question's tokens with those of earlier questions, which weigh less the longer ago they were asked.
+
+    Args:
+        own: The question's tokens.
+        context: Earlier questions, newest first.
+        weight: Of the newest one's tokens beside 1 for the question's; each older one's is multiplied again.
+    """
+    weights = dict(own)
+    factor = weight
+    for earlier in context:
+        for token, one in query_weights(earlier).items():
+            weights.setdefault(token, factor * one)
+        factor *= weight
+    return weights
+
+
+def _evidence(query: _Query, found: _Found, hits: Sequence[ScoredChunk]) -> Evidence:
+    strict = Coverage(query.idf, with_pairs=True)
+    first = {hit.chunk_id for hit in found.keyword[:_AGREEMENT_K]}
+    nearest = {hit.chunk_id for hit in found.vectors[:_AGREEMENT_K]}
+    return Evidence(
+        coverage=max((strict.best(hit.chunk.text, hit.chunk.context_line) for hit in hits), default=0.0),
+        keyword=found.keyword[0].score if found.keyword else 0.0,
+        keyword_mass=sum(query.idf.values()),
+        similarity=found.vectors[0].score if found.vectors else None,
+        agreement=len(first & nearest) / max(1, len(first)) if query.vector is not None else None,
+        n_chunks=query.n_chunks,
+    )
