@@ -27,7 +27,8 @@ def client_of(request: Request) -> httpx.AsyncClient:
     """Return the service's one client to the model server, opened on first use and closed with the service."""
     state = request.app.state
     if state.model_client is None:
-        state.model_client = httpx.AsyncClient(timeout=TIMEOUT)
+        # Callers are not limited here; the model server queues.
+        state.model_client = httpx.AsyncClient(timeout=TIMEOUT, limits=httpx.Limits(max_connections=None))
     client: httpx.AsyncClient = state.model_client
     return client
 

@@ -82,12 +82,27 @@ def test_citation_opens_its_source_at_the_quote(page: Page, address: str, answer
 def test_source_list_shows_title_heading_page_and_quote(page: Page, address: str, answering: ScriptedAssistant):
     page.goto(address)
     ask(page)
-    items = page.locator(".source-item")
+    items = page.locator(".sources li")
     expect(items).to_have_count(2)
     expect(items.nth(1).locator(".place")).to_have_text("员工手册 › 第二章 休假 · 第 4 页")
     expect(items.nth(1).locator(".quote")).to_have_text("试用期员工没有年假。")
-    items.nth(1).click()
+    items.nth(1).locator(".quote").click()
     expect(page.locator("aside mark")).to_have_text("试用期员工没有年假。")
+
+
+def test_each_marker_opens_its_own_quote_when_one_source_is_cited_twice(
+    page: Page, address: str, answering: ScriptedAssistant, chunk: Chunk
+):
+    quotes = (QUOTE, "试用期员工没有年假。", "补充说明。")
+    citations = [cite(chunk, quote, page=4) for quote in quotes]
+    answering.steps = script("甲[1]\n乙[1]\n丙[1]又[1]", citations=citations, mode="extractive")
+    page.goto(address)
+    ask(page)
+    expect(page.locator(".sources li")).to_have_count(1)
+    expect(page.locator(".sources .place")).to_have_count(1)
+    for marker, quote in enumerate((*quotes, quotes[-1])):
+        page.locator(".chip").nth(marker).click()
+        expect(page.locator("aside mark")).to_have_text(quote)
 
 
 def test_more_context_is_shown_when_asked_for(page: Page, address: str, answering: ScriptedAssistant):
@@ -121,7 +136,7 @@ def test_refusal_is_said_plainly(page: Page, address: str, answering: ScriptedAs
     ask(page, "火星上有几个人？")
     expect(page.locator(".answer.refused .label")).to_have_text("文档中没有找到答案")
     expect(page.locator(".answer.refused .body")).to_have_text("文档里没有提到火星。")
-    expect(page.locator(".source-item")).to_have_count(0)
+    expect(page.locator(".sources")).to_have_count(0)
 
 
 def test_note_says_that_no_model_is_connected(page: Page, address: str, answering: ScriptedAssistant):

@@ -27,6 +27,12 @@ function chip(number, citation, open) {
   return button;
 }
 
+/** The citation that a marker stands for: a number may cite several quotes of one source, the first marker the first. */
+function next(citations, number) {
+  const group = citations?.get(number);
+  return group && (group.length > 1 ? group.shift() : group[0]);
+}
+
 function inline(line, citations, open) {
   const nodes = [];
   let last = 0;
@@ -40,9 +46,10 @@ function inline(line, citations, open) {
     } else if (match[2] !== undefined) {
       nodes.push(element("code", "", match[2]));
     } else {
-      const citation = citations?.get(Number(match[3]));
+      const number = Number(match[3]);
+      const citation = next(citations, number);
       // A number in brackets that cites nothing is plain text.
-      nodes.push(citations && !citation ? match[0] : chip(Number(match[3]), citation, open));
+      nodes.push(citations && !citation ? match[0] : chip(number, citation, open));
     }
   }
   nodes.push(line.slice(last));
@@ -53,10 +60,11 @@ function inline(line, citations, open) {
  * Show an answer's text.
  * @param {Element} target its content is replaced
  * @param {string} text
- * @param {Map<number, object>|null} citations by number; null while the text still arrives
+ * @param {object[]|null} cited null while the text still arrives
  * @param {(citation: object, opener: Element) => void} open called when a chip is clicked
  */
-export function renderAnswer(target, text, citations, open) {
+export function renderAnswer(target, text, cited, open) {
+  const citations = cited && groups(cited);
   // A marker that has arrived in part is not shown yet.
   const shown = citations ? text : text.replace(/\[\d{0,3}$/, "");
   const blocks = [];
@@ -95,6 +103,13 @@ export function renderAnswer(target, text, citations, open) {
   target.replaceChildren(...blocks);
 }
 
+/** Citations by number, those of one number in order. */
+function groups(cited) {
+  const found = new Map();
+  for (const one of cited) found.set(one.index, [...(found.get(one.index) ?? []), one]);
+  return found;
+}
+
 /** Where a citation stands: title > heading, page. */
 export function place(citation) {
   const path = [citation.title, ...citation.heading.filter((part) => part !== citation.title)].join(" › ");
@@ -106,17 +121,17 @@ export function sourceList(citations, open) {
   const section = element("section", "sources");
   section.append(element("h3", "", texts.sources));
   const list = element("ol");
-  for (const citation of citations) {
+  for (const [number, group] of groups(citations)) {
     const item = element("li");
-    const button = element("button", "source-item");
-    button.type = "button";
-    button.append(
-      element("span", "number", String(citation.index)),
-      element("span", "place", place(citation)),
-      element("span", "quote", citation.quote),
-    );
-    button.addEventListener("click", () => open(citation, button));
-    item.append(button);
+    item.append(element("span", "number", String(number)));
+    let shown = "";
+    for (const citation of group) {
+      if (place(citation) !== shown) item.append(element("span", "place", (shown = place(citation))));
+      const button = element("button", "quote", citation.quote);
+      button.type = "button";
+      button.addEventListener("click", () => open(citation, button));
+      item.append(button);
+    }
     list.append(item);
   }
   section.append(list);

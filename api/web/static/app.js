@@ -114,7 +114,7 @@ async function ask(text) {
     status.textContent = last.refused ? texts.refused : texts.finished;
   } catch (error) {
     finished = true;
-    renderAnswer(body, written, new Map(), openSource);
+    renderAnswer(body, written, [], openSource);
     const stopped = error.name === "AbortError";
     const note = element("p", stopped ? "label" : "problem", stopped ? texts.stopped : messageOf(error));
     if (!stopped) note.setAttribute("role", "alert");
@@ -174,7 +174,7 @@ function paint(body, text, finished) {
 
 function finishAnswer(answer, body, text, last) {
   const citations = last.citations ?? [];
-  renderAnswer(body, text, new Map(citations.map((one) => [one.index, one])), openSource);
+  renderAnswer(body, text, citations, openSource);
   if (last.refused) {
     answer.classList.add("refused");
     answer.prepend(element("p", "label", texts.refused));
