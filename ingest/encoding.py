@@ -40,7 +40,9 @@ _TRADITIONAL = (
 _FREQUENT = frozenset(_SIMPLIFIED + _TRADITIONAL)
 _PUNCTUATION = frozenset("，。、；：？！（）《》〈〉“”‘’…—·「」『』【】〔〕\u3000％￥～")
 _FREQUENT_HANGUL = frozenset(
-    "이다는을가의에하고로지도기한사은인어나자아해그들서리있시일정수대를과으니라만보구전부제주여스습합게"
+    "이다는을가의에하고로지도기한사은인어나자아해그들서리있시일정수대를과으니라만보구전부제주여스습합게면성상것생회원신오된국장조등안연며"
+    "모동공소위년화개중비내경적관계문민학말되무미와용때할선세우방명간입더유거없같강교남러너데려르식업영월재진행현후번법분산석실심약양음"
+    "발달마바저트프터타체출치통특평표품향형호황세열림새운침확백필요검토사항별종또는받차권리책임"
 )
 _KANA = re.compile(r"[\u3041-\u30ff]")
 _BAD = re.compile(
@@ -53,6 +55,9 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_ONE_SCRIPT = re.compile(r"[\u00a0-\u017f]+|[\u0370-\u03ff]+|[\u0400-\u04ff]+|[\u0590-\u05ff]+|[\u0600-\u06ff]+")
+_PRINTABLE = re.compile(rb"[ -~]")
+_ESCAPED = re.compile(rb"\x1b\$[@B]")
 _WIDE = ("utf-16-le", "utf-16-be")
 _NARROW = ("utf-8", "gb18030", "cp950", "big5hkscs", "cp932", "euc_jp", "cp949")
 _PUBLIC_NAMES = {
@@ -106,8 +111,8 @@ def decode(data: bytes, *, source: str, declared: str | None = None) -> DecodedT
     marked = _decode_marked(data, source)
     if marked is not None:
         return marked
-    if not _looks_binary_ascii(data) and data.isascii():
-        return DecodedText(data.decode("ascii"), "UTF-8", 1.0)
+    if data.isascii() and not _looks_binary_ascii(data):
+        return _decode_ascii(data)
     if declared is not None:
         believed = _decode_declared(data, declared)
         if believed is not None:
@@ -123,6 +128,15 @@ def _decode_marked(data: bytes, source: str) -> DecodedText | None:
             except UnicodeDecodeError as exc:
                 raise EncodingError(source, [_PUBLIC_NAMES[codec]]) from exc
     return None
+
+
+def _decode_ascii(data: bytes) -> DecodedText:
+    if _ESCAPED.search(data):
+        try:
+            return DecodedText(data.decode("iso2022_jp_2"), "ISO-2022-JP", 0.99)
+        except UnicodeDecodeError:
+            pass  # Terminal colours look alike.
+    return DecodedText(data.decode("ascii"), "UTF-8", 1.0)
 
 
 def _looks_binary_ascii(data: bytes) -> bool:
@@ -157,14 +171,22 @@ def _detect(data: bytes, source: str) -> DecodedText:
         raise EncodingError(source, [])
     best = candidates[0]
     utf8 = next((c for c in candidates if c.codec == "utf-8"), None)
-    # Chance makes short GBK text valid UTF-8 only with two-byte sequences, which are never Chinese.
-    if utf8 is not None and (best.score < MIN_SCORE or re.search(r"[\u0800-\U0010ffff]", utf8.sample)):
+    if utf8 is not None and (best.score < MIN_SCORE or _is_surely_utf8(utf8.sample, best)):
         return _finish(data, source, utf8, 0.99, candidates)
-    rival = next((c for c in candidates[1:] if c.sample[:2000] != best.sample[:2000]), None)
+    name = _PUBLIC_NAMES[best.codec]
+    rival = next((c for c in candidates[1:] if _PUBLIC_NAMES[c.codec] != name and c.sample != best.sample), None)
     lead = best.score - (max(rival.score, 0.0) if rival is not None else 0.0)
     if best.score < MIN_SCORE or lead < MIN_LEAD or best.evidence < MIN_EVIDENCE:
         raise EncodingError(source, list(dict.fromkeys(_PUBLIC_NAMES[c.codec] for c in candidates[:3])))
     return _finish(data, source, best, round(min(0.99, 0.5 + lead / 2), 2), candidates)
+
+
+def _is_surely_utf8(sample: str, best: _Candidate) -> bool:
+    """Tell UTF-8 from short GBK text that happens to be valid UTF-8: of two-byte sequences alone, in mixed scripts."""
+    if re.search(r"[\u0800-\U0010ffff]", sample):
+        return True
+    letters = "".join(char for char in sample if char > "\x7f")
+    return best.evidence < MIN_EVIDENCE and _ONE_SCRIPT.fullmatch(letters) is not None
 
 
 def _finish(
@@ -184,7 +206,9 @@ def _finish(
 def _sample(data: bytes, *, wide: bool) -> bytes:
     """Return the part that tells encodings apart: from the first byte outside ASCII."""
     if wide:
-        return data[: SAMPLE_BYTES & ~1] if len(data) % 2 == 0 else b""
+        sample = data[: SAMPLE_BYTES & ~1] if len(data) % 2 == 0 else b""
+        # Half of the bytes of wide Chinese text lie in printable ASCII, nearly all of narrow Latin text.
+        return sample if len(_PRINTABLE.findall(sample)) <= 0.75 * len(sample) else b""
     match = re.search(rb"[\x80-\xff]", data)
     start = match.start() if match else 0
     return data[start : start + SAMPLE_BYTES]
@@ -205,11 +229,16 @@ def _judge(sample: bytes, codec: str) -> _Candidate | None:
         return _Candidate(codec, text, 1.0, float(len(text)))
     if not weights:
         return None
-    return _Candidate(codec, text, sum(weights) / len(weights), sum(w for w in weights if w > 0))
+    score = sum(weights) / len(weights)
+    if codec in ("cp932", "euc_jp") and not _KANA.search(text):
+        score /= 2  # Japanese without kana is as rare as Chinese misread as Japanese is common.
+    return _Candidate(codec, text, score, sum(weight for weight in weights if weight > 0))
 
 
 def _weight(char: str, codec: str) -> float:
     """How much one character says that the text was decoded rightly: 1 very much, -1 not at all."""
+    if codec == "cp949" and "\u4e00" <= char <= "\u9fff":
+        return 0.1  # Modern Korean has few of them, Chinese misread as Korean has many.
     if char in _FREQUENT or char in _PUNCTUATION:
         return 1.0
     if "\u4e00" <= char <= "\u9fff":
