@@ -178,6 +178,7 @@ class Ingestor:
             source_id=entry.source_id,
             source=entry.source,
             read=lambda: load(data, source=entry.source, settings=self._settings.load),
+            recipe=self._recipe,
         )
 
     def _prepare_record(self, record: TextRecord, run: _Run) -> _Ready | None:
@@ -190,17 +191,19 @@ class Ingestor:
                 source_id=record.source_id,
                 source=record.source_id,
                 read=lambda: load_record(record, self._settings.load),
+                # A record's title and metadata are not in its bytes.
+                recipe=f"{self._recipe} {record.label_hash}",
             )
         except IngestError as error:
             run.fail(record.source_id, error)
             return None
 
     def _make_ready(
-        self, run: _Run, data: bytes, *, source_id: str, source: str, read: Callable[[], LoadedFile]
+        self, run: _Run, data: bytes, *, source_id: str, source: str, read: Callable[[], LoadedFile], recipe: str
     ) -> _Ready | None:
         content_hash = hashlib.sha256(data).hexdigest()
         known = run.known.get(source_id)
-        action = plan(content_hash, known, recipe=self._recipe)
+        action = plan(content_hash, known, recipe=recipe)
         if action == "skip":
             run.skip(source)
             return None
@@ -215,7 +218,7 @@ class Ingestor:
             document=loaded.document,
             spans=spans,
             content_hash=content_hash,
-            recipe=self._recipe,
+            recipe=recipe,
             media_type=loaded.media_type,
             size=len(data),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,12 @@ class TextRecord:
     def data(self) -> bytes:
         """The bytes that are hashed and kept as the original."""
         return self.text.encode("utf-8", "replace")
+
+    @property
+    def label_hash(self) -> str:
+        """Eight hex digits that change with title and metadata."""
+        label = repr((self.title, sorted(self.metadata.items())))
+        return hashlib.sha256(label.encode("utf-8", "replace")).hexdigest()[:8]
 
 
 def load_record(record: TextRecord, settings: LoadSettings) -> LoadedFile:

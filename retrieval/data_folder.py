@@ -18,9 +18,9 @@ from typing import ClassVar
 
 from retrieval.catalog import Catalog
 from retrieval.doctor import check_indexes, sweep
-from retrieval.embedders import load_embedder
+from retrieval.embedders import known_dim, load_embedder
 from retrieval.embedders.lazy import LazyEmbedder
-from retrieval.errors import EmbedderMismatchError, Message, VectorStoreError
+from retrieval.errors import CatalogError, EmbedderMismatchError, Message, VectorStoreError
 from retrieval.keyword.index import TantivyIndex
 from retrieval.models import Collection
 from retrieval.originals import Originals, unwritable
@@ -110,7 +110,9 @@ class DataFolder:
             EmbedderMismatchError: If it was built with another embedder.
         """
         if create and name not in {known.name for known in self.catalog.list_collections()}:
-            dim = 0 if self.embedder is None else self.embedder.dim
+            dim = known_dim(self.settings.embedder)
+            if dim is None:
+                dim = 0 if self.embedder is None else self.embedder.dim
             return self.catalog.create_collection(name, self.settings.embedder, dim)
         found = self.catalog.get_collection(name)
         if found.embedder != self.settings.embedder:
@@ -222,7 +224,11 @@ class DataFolder:
                 check_indexes(self, collection, repair=True)
 
     def _agrees(self, collection: Collection) -> bool:
-        if self.keyword.frequencies(collection.collection_id, ())[0] != collection.n_chunks:
+        try:
+            n_indexed, _ = self.keyword.frequencies(collection.collection_id, ())
+        except CatalogError:
+            return False
+        if n_indexed != collection.n_chunks:
             return False
         if self.vectors is None or collection.embedder == "none":
             return True

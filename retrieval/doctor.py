@@ -92,13 +92,16 @@ def check_indexes(folder: DataFolder, collection: Collection, *, repair: bool) -
     live = folder.catalog.live_chunk_vectors(collection.collection_id)
     wanted = [chunk_id for chunk_id, _ in live]
     problems: list[Problem] = []
-    keyword = folder.keyword.chunk_ids(collection.collection_id)
-    missing, extra = _difference(wanted, keyword)
+    indexed = folder.keyword.chunk_ids(collection.collection_id)
+    missing, extra = _difference(wanted, indexed)
     if missing:
         problems.append(Problem("keyword_missing", collection.name, missing, repair))
     if extra:
         problems.append(Problem("keyword_extra", collection.name, extra, repair))
     if repair:
+        if not indexed:
+            # Lost, or files that cannot be read: begin with none.
+            folder.keyword.drop(collection.collection_id)
         folder.keyword.delete(collection.collection_id, extra)
         _restore_keyword(folder, collection.collection_id, missing)
     if collection.embedder == "none" or folder.vectors is None:

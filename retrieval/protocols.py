@@ -15,17 +15,19 @@ Vectors = npt.NDArray[np.float32]
 
 
 class Embedder(Protocol):
-    """Text to vectors; every implementation is also a LangChain `Embeddings`.
+    """Text to vectors; every implementation is also a LangChain `Embeddings`."""
 
-    Attributes:
-        name: The spec that a collection remembers, e.g. `e5`.
-        dim: Vector dimension.
-        batch_size: Texts that `embed_batch` likes to get at once; a multiple helps it sort by length.
-    """
+    @property
+    def name(self) -> str:
+        """The spec that a collection remembers, e.g. `e5`."""
 
-    name: str
-    dim: int
-    batch_size: int
+    @property
+    def dim(self) -> int:
+        """Vector dimension."""
+
+    @property
+    def batch_size(self) -> int:
+        """Texts that `embed_batch` likes to get at once; a multiple helps it sort by length."""
 
     def embed_batch(self, texts: Sequence[str]) -> Vectors:
         """Embed passages; returns (len(texts), dim) float32, unit length. Safe to call from several threads."""
