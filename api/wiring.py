@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from api.settings import Settings
+from assistant.settings import AnswerSettings
 
 if TYPE_CHECKING:
     from assistant import Assistant
@@ -22,11 +23,13 @@ class Built:
         folder: Catalog, indexes and originals.
         assistant: Answers questions.
         ingestor: Brings files in.
+        max_question_chars: Longest question, in characters.
     """
 
     folder: DataFolder
     assistant: Assistant
     ingestor: Ingestor
+    max_question_chars: int = AnswerSettings().max_question_chars
 
     def close(self) -> None:
         """Close the data folder."""
@@ -66,7 +69,7 @@ def build(settings: Settings, *, purpose: str = "serve", url: str | None = None)
             language=settings.language,
             catalog=folder.catalog,
         )
-        return Built(folder, assistant, build_ingestor(settings, folder))
+        return Built(folder, assistant, build_ingestor(settings, folder), settings.answer.max_question_chars)
     except BaseException:
         folder.close()
         raise
