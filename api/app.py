@@ -11,11 +11,12 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from api.auth.binding import is_loopback
 from api.auth.guard import Guard
 from api.auth.sessions import Sessions
 from api.errors import on_http_exception, on_huozi_error, on_unforeseen, on_validation_error
 from api.parts import Answers, Parts
-from api.routes import chat, documents, files, health, models, pages, session, vector_stores
+from api.routes import chat, documents, files, health, models, owner, pages, session, vector_stores
 from retrieval.errors import HuoziError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def create_app(settings: Settings, *, folder: DataFolder | None = None, assistan
     app.state.sessions = Sessions()
     app.state.model_client = None
     app.state.given = (folder, assistant)
-    for routes in (chat, models, vector_stores, files, documents, health, session, pages):
+    for routes in (chat, models, vector_stores, files, documents, health, session, owner, pages):
         app.include_router(routes.router)
     pages.mount_static(app)
     app.add_middleware(Guard)
@@ -53,14 +54,22 @@ def create_app(settings: Settings, *, folder: DataFolder | None = None, assistan
     return app
 
 
+def own_url(settings: Settings) -> str | None:
+    """Return where this machine's command line reaches the service; None if the port is not known beforehand."""
+    if settings.port == 0:
+        return None
+    host = settings.host if is_loopback(settings.host) else "127.0.0.1"
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     folder, assistant = app.state.given
     built = None
     if folder is None or assistant is None:
-        from api import wiring
+        from api.wiring import build
 
-        built = await asyncio.to_thread(wiring.build, app.state.settings)
+        built = await asyncio.to_thread(build, app.state.settings, url=own_url(app.state.settings))
         folder, assistant = folder or built.folder, assistant or built.assistant
     app.state.parts = Parts(folder, assistant)
     try:
