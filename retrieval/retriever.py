@@ -6,13 +6,14 @@ The only file that knows the order: what is decided in it is a pure function els
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from retrieval.errors import EmbedderMismatchError, Message, QuestionError
+from retrieval.errors import EmbedderMismatchError, Message, QuestionError, VectorStoreError
 from retrieval.fusion import fuse
 from retrieval.keyword.tokens import query_weights
 from retrieval.models import Chunk, Collection, Evidence, Hit, Retrieval, ScoredChunk
@@ -20,6 +21,8 @@ from retrieval.protocols import KeywordIndex, Vectors, VectorStore
 from retrieval.rerankers.coverage import Coverage, idf_weights
 from retrieval.rerankers.duplicates import distinct
 from retrieval.settings import RankingSettings
+
+_log = logging.getLogger(__name__)
 
 MAX_QUESTION_CHARS = 4_000
 _MAX_QUERY_TOKENS = 256  # the rarest of a long question; more cost time and change nothing
@@ -182,12 +185,21 @@ class Retriever:
             keyword = self._keyword.search(collection_id, query.weights, top_k=fetch_k, document_ids=documents)
             vectors: list[Hit] = []
             if query.vector is not None and self._vectors is not None:
-                vectors = self._vectors.search(collection_id, query.vector, top_k=fetch_k, document_ids=documents)
+                vectors = self._nearest(collection_id, query.vector, fetch_k, documents)
             is_cut = fetch_k in (len(keyword), len(vectors))
             found = self._drop_dead(collection_id, keyword, vectors, wanted, chunks, dead)
             if len(found.fused) >= wanted or not is_cut or not dead or fetch_k >= _MAX_FETCH_K:
                 return found
             fetch_k = min(fetch_k * 4, _MAX_FETCH_K)
+
+    def _nearest(self, collection_id: str, vector: Vectors, top_k: int, documents: Sequence[str] | None) -> list[Hit]:
+        """Return the vector list, empty while the store does not answer: keywords alone still find most."""
+        assert self._vectors is not None  # asked for only with one
+        try:
+            return self._vectors.search(collection_id, vector, top_k=top_k, document_ids=documents)
+        except VectorStoreError as error:
+            _log.warning("Searching by keyword alone: %s", error)
+            return []
 
     def _drop_dead(
         self,
