@@ -68,8 +68,8 @@ class PagedText(Protocol):
 class KnowsDocuments(Protocol):
     """What the assistant needs of `retrieval.catalog.Catalog`."""
 
-    def get_collection(self, name: str) -> Collection:
-        """Return a collection by name or id."""
+    def get_collection(self, name_or_id: str, *, counted: bool = False) -> Collection:
+        """Return a collection by name or id; its counts only when `counted`."""
 
     def document_text(self, document_id: str) -> PagedText:
         """Return a live document's text with its pages."""
@@ -295,7 +295,7 @@ class Assistant:
 
     def _collection(self, name: str) -> Collection | None:
         try:
-            return self._catalog.get_collection(name) if self._catalog is not None else None
+            return self._catalog.get_collection(name, counted=True) if self._catalog is not None else None
         except NotFoundError:
             return None
 

@@ -69,8 +69,8 @@ class FakeCatalog:
     page_starts: tuple[int, ...] = ()
     n_documents: int = 2
 
-    def get_collection(self, name: str) -> Collection:
-        return Collection("vs_1", name, "none", 0, 0.0, self.n_documents, 3)
+    def get_collection(self, name_or_id: str, *, counted: bool = False) -> Collection:
+        return Collection("vs_1", name_or_id, "none", 0, 0.0, *((self.n_documents, 3) if counted else ()))
 
     def document_text(self, document_id: str) -> PagedDocument:
         return PagedDocument(self.page_starts, document_id.replace("file_", "ver_"))
