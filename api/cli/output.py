@@ -57,7 +57,7 @@ def place(hit: dict[str, Any], say: Say) -> str:
     """Return where a hit or citation stands: title, page, heading."""
     title = say(f"《{hit['title']}》", f"“{hit['title']}”")
     page = "" if hit["page"] is None else say(f"第 {hit['page']} 页", f"page {hit['page']}")
-    heading = " > ".join(hit["heading"])
+    heading = " > ".join(part for part in hit["heading"] if part != hit["title"])
     return " · ".join(part for part in (title, page, heading) if part)
 
 
