@@ -40,7 +40,8 @@ with DataFolder.open(settings, purpose="test") as folder:
     after = Ingestor(folder).ingest_records([TextRecord("later", "", text(999))]).added
     kept = [d.source for d in folder.catalog.list_documents(folder.collection("default").collection_id)]
 print(json.dumps({
-    "stored": stored, "listed": sorted(listed), "kept": sorted(kept), "found": found, "problems": problems, "after": after,
+    "stored": stored, "listed": sorted(listed), "kept": sorted(kept), "found": found, "problems": problems,
+    "after": after,
     "code": error and error.code, "zh": error and error.render("zh"),
 }))
 """
