@@ -8,13 +8,14 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from api.cli.framework import command
 from api.cli.language import Say
-from api.cli.output import note
+from api.cli.output import IngestMeter, note
 from api.cli.session import Session, session_of
 from retrieval.errors import HuoziError, Message
 
@@ -42,6 +43,15 @@ def build(say: Say) -> click.Command:
             ["--host"], metavar=say("地址", "HOST"), help=say("监听地址，默认 127.0.0.1", "address to listen on")
         ),
         click.Option(["--port"], metavar=say("端口", "PORT"), help=say("监听端口，默认 8080", "port to listen on")),
+        click.Option(
+            ["--ingest", "paths"],
+            multiple=True,
+            metavar=say("路径", "PATH"),
+            help=say(
+                "启动前先导入到 default 集合，未改动的文件会跳过；可多次",
+                "bring this into the collection `default` first, unchanged files are skipped; may be repeated",
+            ),
+        ),
         help=say(
             "启动 HTTP 服务和网页。\n\n用 Ctrl-C 停止。监听本机以外的地址前须先用 `huozi keys create` 新建密钥。",
             "Run the HTTP service with its web page.\n\nCtrl-C stops it. To listen beyond this machine, create a key "
@@ -50,7 +60,7 @@ def build(say: Say) -> click.Command:
     )
 
 
-def run(ctx: click.Context, host: str | None, port: str | None) -> None:
+def run(ctx: click.Context, host: str | None, port: str | None, paths: tuple[str, ...]) -> None:
     """Serve until told to stop."""
     session = session_of(ctx)
     given = {"HUOZI_HOST": host, "HUOZI_PORT": port}
@@ -59,14 +69,19 @@ def run(ctx: click.Context, host: str | None, port: str | None) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     with listen(settings) as listener:
         url = address(settings.host, listener)
+        from api.auth.binding import check_binding
         from api.wiring import build
 
         try:
             with build(settings, purpose="serve", url=loopback_address(settings.host, listener)) as built:
+                check_binding(settings.host, built.folder.catalog.keys.any())
+                if paths:
+                    ingest(built, paths, session)
                 serve(settings, built, listener, session, url)
         except (KeyboardInterrupt, SystemExit):
             # To be told to stop is how a service ends; nothing failed.
-            note(session.say("\n服务已停止", "\nThe service has stopped"))
+            pass
+        note(session.say("服务已停止", "The service has stopped"))
 
 
 def serve(settings: Settings, built: Built, listener: socket.socket, session: Session, url: str) -> None:
@@ -74,9 +89,7 @@ def serve(settings: Settings, built: Built, listener: socket.socket, session: Se
     import uvicorn
 
     from api.app import create_app
-    from api.auth.binding import check_binding
 
-    check_binding(settings.host, built.folder.catalog.keys.any())
     app = create_app(settings, folder=built.folder, assistant=built.assistant)
 
     class Server(uvicorn.Server):
@@ -95,6 +108,20 @@ def serve(settings: Settings, built: Built, listener: socket.socket, session: Se
         server_header=False,
     )
     asyncio.run(Server(config).serve(sockets=[listener]))
+
+
+def ingest(built: Built, paths: Sequence[str], session: Session) -> None:
+    """Bring paths in before serving; silent where nothing changed."""
+    from api.cli.ingest import show_failures, summary
+
+    meter = IngestMeter(session.say)
+    try:
+        report = built.ingestor.ingest(paths, progress=meter)
+    finally:
+        meter.close()
+    show_failures(report, session)
+    if report.added or report.updated or report.failed:
+        note(summary(report, session.say))
 
 
 def announce(settings: Settings, built: Built, say: Say, url: str) -> None:

@@ -1,0 +1,114 @@
+"""Install the project into this virtual environment, with one line of progress instead of pip's hundreds.
+
+    .venv/bin/python scripts/install.py [EXTRA...]
+
+pip's whole output goes to .venv/pip.log; it is shown when pip fails.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+LOG = Path(sys.prefix) / "pip.log"
+COMMON_TOTAL, EXTRA_TOTAL = 100, 165
+"""Packages that pip collects without and with extras: the bar's length, nothing else hangs on them."""
+BAR_CHARS = 30
+LINES_SHOWN = 30
+QUIET = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore", "PIP_NO_INPUT": "1"}
+
+
+class Bar:
+    """A line that is drawn anew on a terminal, or a line for every quarter elsewhere."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = 0
+        self.text = "准备 / preparing"
+        self._told = 0
+        self._started = time.monotonic()
+        self._is_terminal = sys.stderr.isatty()
+
+    def draw(self) -> None:
+        """Show how far it has come."""
+        share = min(1.0, self.done / self.total)
+        if self._is_terminal:
+            filled = int(share * BAR_CHARS)
+            bar = "█" * filled + "░" * (BAR_CHARS - filled)
+            seconds = int(time.monotonic() - self._started)
+            sys.stderr.write(f"\r\033[K安装依赖 {bar} {share:4.0%} {seconds:3d}s {self.text[:40]}")
+        elif int(share * 4) > self._told:
+            self._told = int(share * 4)
+            sys.stderr.write(f"安装依赖 / installing: {share:.0%}\n")
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self._is_terminal:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+
+def read(line: str, bar: Bar) -> None:
+    """Move the bar by a line of pip's; collecting is nine tenths of it, installing the rest."""
+    word, _, rest = line.strip().partition(" ")
+    if word == "Collecting":
+        bar.done = min(bar.done + 1, int(bar.total * 0.9))
+        bar.text = rest.split(" ")[0]
+    elif line.startswith("Installing collected packages"):
+        bar.done = int(bar.total * 0.9)
+        bar.text = "解压安装 / unpacking"
+
+
+def tick(bar: Bar, stopped: threading.Event) -> None:
+    """Keep the seconds running while pip is silent."""
+    while not stopped.wait(0.5):
+        bar.draw()
+
+
+def main(extras: list[str]) -> int:
+    """Run pip; return its exit code."""
+    target = f".[{','.join(extras)}]" if extras else "."
+    command = [sys.executable, "-m", "pip", "install", "-c", "constraints.txt", "-e", target, "--progress-bar", "off"]
+    bar = Bar(EXTRA_TOTAL if extras else COMMON_TOTAL)
+    stopped = threading.Event()
+    ticker = threading.Thread(target=tick, args=(bar, stopped), daemon=True)
+    ticker.start()
+    environment = {**os.environ, **QUIET}
+    with (
+        LOG.open("w", encoding="utf-8") as log,
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        ) as pip,
+    ):
+        assert pip.stdout is not None
+        for line in pip.stdout:
+            log.write(line)
+            read(line, bar)
+    stopped.set()
+    ticker.join()
+    bar.close()
+    if pip.returncode:
+        lines = LOG.read_text(encoding="utf-8").splitlines()[-LINES_SHOWN:]
+        print("\n".join(lines), file=sys.stderr)
+        print(f"安装失败，完整日志在 {LOG} / pip failed, its whole log is {LOG}", file=sys.stderr)
+    return pip.returncode
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
