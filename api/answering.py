@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import cast
 
 import anyio
 from starlette.responses import Response
@@ -55,7 +54,7 @@ class AnswerResponse(Response):
 
     def __init__(
         self,
-        events: AsyncIterator[AnswerEvent],
+        events: AsyncGenerator[AnswerEvent, None],
         envelope: Envelope,
         *,
         language: Language,
@@ -73,8 +72,8 @@ class AnswerResponse(Response):
         """Answer."""
 
         async def work() -> None:
-            # Every event source of ours is an async generator; closing it stops the model's stream.
-            async with aclosing(cast(AsyncGenerator[AnswerEvent, None], self._events)) as events:
+            # Closing it stops the model's stream.
+            async with aclosing(self._events) as events:
                 deliver = self._send_stream if self._stream else self._send_whole
                 await deliver(events, scope, receive, send)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -72,9 +73,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         built = await asyncio.to_thread(build, app.state.settings, url=own_url(app.state.settings))
         folder, assistant = folder or built.folder, assistant or built.assistant
     app.state.parts = Parts(folder, assistant)
+    if app.state.settings.llm.base_url is not None:
+        # Seconds of imports that the first question would wait for; in a thread, so that the page is there at once.
+        app.state.warm_up = asyncio.create_task(asyncio.to_thread(import_module, "langchain_openai"))
     try:
         yield
     finally:
+        await assistant.aclose()
         if app.state.model_client is not None:
             await app.state.model_client.aclose()
         if built is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,9 +16,20 @@ class Answers(Protocol):
     """What the routes ask of `assistant.Assistant`."""
 
     def astream(
-        self, question: str, history: Sequence[Turn] = (), collection: str = "default"
-    ) -> AsyncIterator[AnswerEvent]:
+        self,
+        question: str,
+        history: Sequence[Turn] = (),
+        collection: str = "default",
+        *,
+        system: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        stop: Sequence[str] | None = None,
+    ) -> AsyncGenerator[AnswerEvent, None]:
         """Answer one question as events; closing the iterator stops the work."""
+
+    async def aclose(self) -> None:
+        """Close the connections that the running event loop opened."""
 
 
 class Keys(Protocol):

@@ -80,7 +80,15 @@ async def answer(request: Request, body: dict[str, Any], collection: str) -> Res
         base_url=str(request.base_url).rstrip("/"),
     )
     return AnswerResponse(
-        parts.assistant.astream(question.text, history, collection),
+        parts.assistant.astream(
+            question.text,
+            [turn for turn in history if turn.role != "system"],
+            collection,
+            system="\n\n".join(turn.text for turn in history if turn.role == "system") or None,
+            max_tokens=asked.max_completion_tokens or asked.max_tokens,
+            temperature=asked.temperature,
+            stop=asked.stops,
+        ),
         envelope,
         language=request.app.state.settings.language,
         stream=bool(asked.stream),

@@ -42,7 +42,7 @@ class StreamOptions(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """A question to the documents, in OpenAI's form; sampling parameters are accepted and have no effect."""
+    """A question to the documents, in OpenAI's form; what is neither here nor refused has no effect."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -51,11 +51,20 @@ class ChatRequest(BaseModel):
     stream: bool | None = False
     stream_options: StreamOptions | None = None
     n: int | None = None
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    stop: str | list[str] | None = None
 
     @property
     def wants_usage(self) -> bool:
         """Whether a stream ends with a chunk that holds the usage."""
         return self.stream_options is not None and self.stream_options.include_usage
+
+    @property
+    def stops(self) -> list[str]:
+        """Texts at which a generated answer ends."""
+        return [self.stop] if isinstance(self.stop, str) else self.stop or []
 
 
 ROLES: dict[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
@@ -101,8 +110,6 @@ def check_offered(request: ChatRequest) -> None:
         )
     if extra.get("logprobs"):
         raise unsupported("logprobs", Message(en="'logprobs' are not available", zh="不提供 'logprobs'"))
-    if extra.get("stop"):
-        raise unsupported("stop", Message(en="'stop' cannot be used", zh="不支持 'stop'"))
 
 
 def text_of(message: ChatMessage, index: int) -> str:

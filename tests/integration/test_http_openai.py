@@ -181,5 +181,5 @@ def test_original_is_read_as_a_file(service: Service):
 
 def test_real_folder_is_not_needed_when_parts_are_given(tmp_path: Path):
     app = create_app(settings(), folder=FakeFolder(tmp_path), assistant=ScriptedAssistant())  # type: ignore[arg-type]
-    with running(app) as address:
-        assert openai.OpenAI(base_url=f"{address}/v1", api_key="none").models.list().data[0].id == "huozi"
+    with running(app) as address, openai.OpenAI(base_url=f"{address}/v1", api_key="none") as client:
+        assert client.models.list().data[0].id == "huozi"

@@ -7,7 +7,7 @@ import hashlib
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -198,6 +198,7 @@ class ScriptedAssistant:
 
     Attributes:
         calls: What was asked: (question, history, collection).
+        options: What else, for each call.
         started: Set when an answer's iterator is asked for its first event.
         closed: Set when an answer's iterator ended, in whatever way.
     """
@@ -205,12 +206,14 @@ class ScriptedAssistant:
     def __init__(self, *steps: Step) -> None:
         self.steps: Sequence[Step] = steps
         self.calls: list[tuple[str, tuple[Turn, ...], str]] = []
+        self.options: list[dict[str, Any]] = []
         self.started = threading.Event()
         self.closed = threading.Event()
 
     async def astream(
-        self, question: str, history: Sequence[Turn] = (), collection: str = "default"
-    ) -> AsyncIterator[AnswerEvent]:
+        self, question: str, history: Sequence[Turn] = (), collection: str = "default", **options: Any
+    ) -> AsyncGenerator[AnswerEvent, None]:
+        self.options.append(options)
         self.calls.append((question, tuple(history), collection))
         self.started.set()
         try:
@@ -223,6 +226,9 @@ class ScriptedAssistant:
                     yield step
         finally:
             self.closed.set()
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
 
 
 def forever() -> Any:

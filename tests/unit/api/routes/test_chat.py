@@ -90,16 +90,25 @@ async def test_history_and_system_messages_reach_the_assistant(folder: FakeFolde
     assert assistant.calls == [
         (
             "那病假呢？",
-            (
-                Turn("system", "简短回答"),
-                Turn("system", "只说\n中文"),
-                Turn("user", "年假？"),
-                Turn("assistant", "5 天[1]。"),
-                Turn("assistant", ""),
-            ),
+            (Turn("user", "年假？"), Turn("assistant", "5 天[1]。"), Turn("assistant", "")),
             "制度",
         )
     ]
+    assert assistant.options[0]["system"] == "简短回答\n\n只说\n中文"
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [
+        ({}, {"system": None, "max_tokens": None, "temperature": None, "stop": []}),
+        ({"max_tokens": 9, "temperature": 0.5, "stop": "。"}, {"max_tokens": 9, "temperature": 0.5, "stop": ["。"]}),
+        ({"max_tokens": 9, "max_completion_tokens": 7, "stop": ["a", "b"]}, {"max_tokens": 7, "stop": ["a", "b"]}),
+    ],
+)
+async def test_sampling_reaches_the_assistant(folder: FakeFolder, given: Any, passed: Any):
+    assistant = ScriptedAssistant(*script("好"))
+    await post(build(folder, assistant), ask(**given))
+    assert assistant.options[0] == assistant.options[0] | passed
 
 
 @pytest.mark.parametrize(
@@ -130,7 +139,9 @@ async def test_collection_is_found_by_any_name(folder: FakeFolder, model: str, n
         (ask(audio={"voice": "alloy"}), "modalities"),
         (ask(response_format={"type": "json_object"}), "response_format"),
         (ask(logprobs=True), "logprobs"),
-        (ask(stop=["。"]), "stop"),
+        (ask(stop=[5]), "stop"),
+        (ask(temperature=3), "temperature"),
+        (ask(max_tokens=0), "max_tokens"),
         (ask(messages=[]), "messages"),
         (ask(messages="年假"), "messages"),
         (ask(messages=[{"role": "robot", "content": "x"}]), "messages[0].role"),
