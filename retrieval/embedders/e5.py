@@ -52,7 +52,7 @@ class E5Embedder(BaseEmbedder):
 
     def __init__(self, weights: Path | None = None, *, threads: int | None = None) -> None:
         self._weights = WeightsFile(weights or find_weights())
-        self._threads = threads or _usable_processors()
+        self._threads = threads or usable_processors()
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="e5")
         self._loading = threading.Lock()
         self._model: _Model | None = None
@@ -82,6 +82,15 @@ class E5Embedder(BaseEmbedder):
         """Embed one question; returns (dim,) float32, unit length. It does not wait behind a batch."""
         return self._loaded().embed(QUESTION_PREFIX + text)
 
+    @property
+    def session(self) -> InferenceSession:
+        """The encoder alone; for measurements."""
+        return self._loaded().session
+
+    def inputs(self, text: str) -> Floats:
+        """Return what the encoder gets for a text, (1, n_tokens, dim) float32; for measurements."""
+        return self._loaded().inputs(text)
+
     def _loaded(self) -> _Model:
         if self._model is None:
             with self._loading:
@@ -99,16 +108,15 @@ class _Model:
         self._words = weights.blocks("emb.word").reshape(sizes.vocabulary, sizes.hidden // BLOCK_WEIGHTS, -1)
         token_type = weights.floats("emb.type")[: sizes.hidden]
         self._places: Floats = weights.floats("emb.pos").reshape(sizes.positions, sizes.hidden) + token_type
-        self._session = open_session(build_model(weights), threads=session_threads)
+        self.session = open_session(build_model(weights), threads=session_threads)
 
     def embed(self, text: str) -> Vectors:
-        ids = self._tokenizer.encode(text, max_tokens=len(self._places))
-        (means,) = self._session.run(None, {INPUT: self.embeddings(ids)})
+        (means,) = self.session.run(None, {INPUT: self.inputs(text)})
         vector: Vectors = means[0]
         return vector / np.linalg.norm(vector)
 
-    def embeddings(self, ids: Sequence[int]) -> Floats:
-        """Return the encoder's input, (1, len(ids), hidden) float32."""
+    def inputs(self, text: str) -> Floats:
+        ids = self._tokenizer.encode(text, max_tokens=len(self._places))
         rows = dequantize(self._words[ids]).reshape(len(ids), -1)
         rows += self._places[: len(ids)]
         return rows[np.newaxis]
@@ -126,7 +134,8 @@ def open_session(model: bytes, *, threads: int) -> InferenceSession:
     return InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _usable_processors() -> int:
+def usable_processors() -> int:
+    """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
