@@ -7,10 +7,11 @@ A command line that reads the owner's token from the data folder always passes.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
+from functools import partial
 from http.cookies import CookieError, SimpleCookie
 
+from anyio import to_thread
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -18,9 +19,10 @@ from api.auth.binding import host_name, is_loopback, is_own_origin
 from api.auth.sessions import COOKIE, Sessions
 from api.errors import ApiError, AuthenticationError, OriginError, error_response
 from api.parts import Keys
-from retrieval.errors import Message
+from retrieval.errors import HuoziError, Message
 
-PUBLIC_PATHS = frozenset({"/", "/healthz", "/readyz", "/session", "/docs", "/openapi.json", "/favicon.ico"})
+PROBES = frozenset({"/healthz", "/readyz"})
+PUBLIC_PATHS = frozenset({"/", "/session", "/docs", "/openapi.json", "/favicon.ico"})
 PUBLIC_FOLDERS = ("/static/", "/documents/")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -99,9 +101,6 @@ def refusal(
 ) -> ApiError | None:
     """Return why a request may not pass, or None; `client` is the caller's address, None if it is not known."""
     if not keys.any():
-        # A health probe comes by whatever name the host has.
-        if path in ("/healthz", "/readyz"):
-            return None
         return foreign_host(headers, client) or (None if method in SAFE_METHODS else foreign_origin(headers))
     if is_public(path):
         return None if method in SAFE_METHODS else foreign_origin(headers)
@@ -123,19 +122,30 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer with OpenAI's error object."""
-        if scope["type"] == "http":
-            state = scope["app"].state
-            headers = Headers(scope=scope)
-            error = await asyncio.to_thread(
-                refusal,
-                state.parts.keys,
-                state.sessions,
-                method=scope["method"],
-                path=scope["path"],
-                headers=headers,
-                client=(scope.get("client") or (None,))[0],
-            )
-            if error is not None and not is_owner(headers, state.parts.owner_token):
-                await error_response(error, state.settings.language)(scope, receive, send)
+        # A health probe comes by whatever name the host has, and must answer while the catalog does not.
+        if scope["type"] == "http" and scope["path"] not in PROBES:
+            error = await self._refusal(scope)
+            if error is not None:
+                await error_response(error, scope["app"].state.settings.language)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+    @staticmethod
+    async def _refusal(scope: Scope) -> HuoziError | None:
+        state, headers = scope["app"].state, Headers(scope=scope)
+        if is_owner(headers, state.parts.owner_token):
+            return None
+        check = partial(
+            refusal,
+            state.parts.keys,
+            state.sessions,
+            method=scope["method"],
+            path=scope["path"],
+            headers=headers,
+            client=(scope.get("client") or (None,))[0],
+        )
+        try:
+            # Not asyncio's own threads: retrievals wait in line for those.
+            return await to_thread.run_sync(check)
+        except HuoziError as error:
+            return error

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from retrieval.errors import CatalogError, Message
 from tests.unit.api.service import KEY, FakeFolder, ScriptedAssistant, build, client, script
 
 ASK = {"model": "huozi-rag", "messages": [{"role": "user", "content": "年假？"}]}
@@ -74,6 +75,18 @@ async def test_wrong_key_is_refused_without_repeating_it(keyed):
         reply = await http.get("/v1/models")
     assert reply.status_code == 401
     assert "hz-wrong" not in reply.text
+
+
+async def test_probes_answer_when_the_catalog_does_not(app, folder: FakeFolder):
+    def fail() -> bool:
+        raise CatalogError(Message("Damaged.", "目录库损坏。"))
+
+    folder.catalog.keys.any = fail  # type: ignore[method-assign]
+    async with client(app) as http:
+        assert (await http.get("/healthz")).status_code == 200
+        assert (await http.get("/readyz")).status_code == 200
+        reply = await http.get("/v1/models")
+    assert (reply.status_code, reply.json()["error"]["message"]) == (503, "目录库损坏。")
 
 
 async def test_key_opens_from_any_host_when_it_is_right(keyed):
