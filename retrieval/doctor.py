@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
+from retrieval.catalog import Catalog
 from retrieval.models import Collection
-
-if TYPE_CHECKING:
-    from retrieval.data_folder import DataFolder
+from retrieval.originals import Originals
+from retrieval.protocols import KeywordIndex, VectorStore
 
 ProblemKind = Literal[
     "keyword_missing",
@@ -30,6 +30,15 @@ ProblemKind = Literal[
     "original_unused",
 ]
 REPAIR_BATCH = 500
+
+
+class Stores(Protocol):
+    """What is compared: an open `DataFolder` is one."""
+
+    catalog: Catalog
+    originals: Originals
+    keyword: KeywordIndex
+    vectors: VectorStore | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ class Checkup:
         return all(problem.mended for problem in self.problems)
 
 
-def check(folder: DataFolder, *, repair: bool = False) -> Checkup:
+def check(folder: Stores, *, repair: bool = False) -> Checkup:
     """Compare everything in a data folder, and mend what can be mended when asked.
 
     Raises:
@@ -87,7 +96,7 @@ def check(folder: DataFolder, *, repair: bool = False) -> Checkup:
     return Checkup(tuple(problems), n_documents, n_chunks)
 
 
-def check_indexes(folder: DataFolder, collection: Collection, *, repair: bool) -> list[Problem]:
+def check_indexes(folder: Stores, collection: Collection, *, repair: bool) -> list[Problem]:
     """Compare both indexes of one collection with the catalog."""
     live = folder.catalog.live_chunk_vectors(collection.collection_id)
     wanted = [chunk_id for chunk_id, _ in live]
@@ -127,7 +136,7 @@ def check_indexes(folder: DataFolder, collection: Collection, *, repair: bool) -
     return problems
 
 
-def sweep(folder: DataFolder, document_ids: Sequence[str] | None = None) -> tuple[str, ...]:
+def sweep(folder: Stores, document_ids: Sequence[str] | None = None) -> tuple[str, ...]:
     """Take versions that are not live out of the indexes, then forget them.
 
     Args:
@@ -151,12 +160,12 @@ def sweep(folder: DataFolder, document_ids: Sequence[str] | None = None) -> tupl
     return version_ids
 
 
-def _leftovers(folder: DataFolder, repair: bool) -> list[Problem]:
+def _leftovers(folder: Stores, repair: bool) -> list[Problem]:
     version_ids = sweep(folder) if repair else tuple(x.version_id for x in folder.catalog.leftovers())
     return [Problem("leftover_versions", "", version_ids, repair)] if version_ids else []
 
 
-def _restore_keyword(folder: DataFolder, collection_id: str, missing: Sequence[str]) -> None:
+def _restore_keyword(folder: Stores, collection_id: str, missing: Sequence[str]) -> None:
     chunks = [
         chunk
         for i in range(0, len(missing), REPAIR_BATCH)
@@ -166,7 +175,7 @@ def _restore_keyword(folder: DataFolder, collection_id: str, missing: Sequence[s
         folder.keyword.upsert(collection_id, chunks)
 
 
-def _originals(folder: DataFolder, repair: bool) -> list[Problem]:
+def _originals(folder: Stores, repair: bool) -> list[Problem]:
     wanted, stored = folder.catalog.live_content_hashes(), set(folder.originals.hashes())
     missing = tuple(sorted(wanted - stored))
     damaged = tuple(

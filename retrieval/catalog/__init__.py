@@ -6,14 +6,15 @@ from pathlib import Path
 
 from retrieval.catalog.collections import CollectionTable
 from retrieval.catalog.database import Database
-from retrieval.catalog.documents import DocumentTable, DocumentText, KnownSource, Leftover, NewVersion
+from retrieval.catalog.documents import DocumentTable, DocumentText, KnownSource
 from retrieval.catalog.keys import ApiKey, KeyTable
 from retrieval.catalog.vectors import VectorTable, vector_key
+from retrieval.catalog.versions import Leftover, NewVersion, VersionTable
 
 __all__ = ["ApiKey", "Catalog", "DocumentText", "KnownSource", "Leftover", "NewVersion", "vector_key"]
 
 
-class Catalog(CollectionTable, DocumentTable, VectorTable):
+class Catalog(CollectionTable, DocumentTable, VersionTable, VectorTable):
     """Everything that may not be lost; the indexes follow it.
 
     Args:

@@ -1,60 +1,19 @@
-"""Documents and their versions: build unseen, switch in one transaction, forget when the indexes have forgotten.
-
-A version is `building` until its chunks are in every index, then `live`, then `retired`. Searches and listings see
-`live` alone. What a crash leaves in another state is invisible and swept at the next start.
-"""
+"""Documents as searches and listings see them: their live versions."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from retrieval.catalog.database import Database
-from retrieval.catalog.tables import BUILDING, LIVE, RETIRED, chunks, documents, texts, vectors, versions
+from retrieval.catalog.tables import LIVE, chunks, documents, texts, versions
 from retrieval.catalog.vectors import SQL_BATCH
 from retrieval.errors import DocumentNotFoundError, Message
-from retrieval.models import Chunk, Document, Span, StoredDocument
-
-
-@dataclass(frozen=True, slots=True)
-class NewVersion:
-    """What ingestion hands over for one document.
-
-    Args:
-        source_id: Identity within the collection (a file's absolute path).
-        source: What people are shown.
-        document: The parsed document.
-        spans: Where its chunks lie, in order.
-        content_hash: sha256 hex of the original bytes.
-        recipe: Names how text and chunks were made.
-        media_type: MIME type of the original.
-        size: Bytes of the original.
-    """
-
-    source_id: str
-    source: str
-    document: Document
-    spans: tuple[Span, ...]
-    content_hash: str
-    recipe: str
-    media_type: str
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class BuiltVersion:
-    """A version in the catalog that no search sees yet, with its chunks."""
-
-    document_id: str
-    version_id: str
-    chunks: tuple[Chunk, ...]
+from retrieval.models import Chunk, StoredDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +23,6 @@ class KnownSource:
     document_id: str
     content_hash: str
     recipe: str
-
-
-@dataclass(frozen=True, slots=True)
-class Leftover:
-    """A version that is not live: its chunks are to leave the indexes, then it is forgotten."""
-
-    collection_id: str
-    version_id: str
-    chunk_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +38,6 @@ class DocumentText:
     text: str
     page_starts: tuple[int, ...]
     metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-def make_id(prefix: str, *parts: object) -> str:
-    """Return a stable id: prefix and 24 hex digits of the parts' sha256."""
-    digest = hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{prefix}{digest[:24]}"
 
 
 # Written out: this is the one query on the path of every search. CROSS JOIN fixes SQLite's order: chunks by id first;
@@ -120,120 +64,6 @@ class DocumentTable:
         )
         with self._db.read() as connection:
             return {row[0]: KnownSource(*row[1:]) for row in connection.execute(query)}
-
-    def build_versions(
-        self, collection_id: str, new: Sequence[NewVersion], key_of: Callable[[Chunk], bytes | None]
-    ) -> list[BuiltVersion]:
-        """Write versions with their chunks, unseen by any search until `publish`.
-
-        Args:
-            collection_id: Where they belong.
-            new: The versions, of different sources.
-            key_of: Gives the key of a chunk's vector; None without an embedder.
-
-        Returns:
-            What was built, in the order of `new`.
-        """
-        now = time.time()
-        built: list[BuiltVersion] = []
-        with self._db.write() as connection:
-            for item in new:
-                document_id = make_id("file-", collection_id, item.source_id)
-                connection.execute(
-                    insert(documents).on_conflict_do_nothing(),
-                    {
-                        "id": document_id,
-                        "collection_id": collection_id,
-                        "source_id": item.source_id,
-                        "source": item.source,
-                        "created_at": now,
-                    },
-                )
-                last = connection.execute(
-                    sa.select(sa.func.max(versions.c.number)).where(versions.c.document_id == document_id)
-                ).scalar()
-                number = (last or 0) + 1
-                version_id = make_id("ver_", document_id, number, item.content_hash)
-                made = _make_chunks(document_id, version_id, item)
-                connection.execute(versions.insert(), _version_row(version_id, document_id, number, item, now))
-                connection.execute(texts.insert(), {"version_id": version_id, "text": item.document.text})
-                if made:
-                    connection.execute(chunks.insert(), [_chunk_row(chunk, key_of(chunk)) for chunk in made])
-                built.append(BuiltVersion(document_id, version_id, made))
-        return built
-
-    def publish(self, version_ids: Sequence[str]) -> None:
-        """Make versions visible, and what they replace invisible, in one transaction."""
-        if not version_ids:
-            return
-        chosen = versions.c.id.in_(version_ids)
-        touched = sa.select(versions.c.document_id).where(chosen)
-        with self._db.write() as connection:
-            connection.execute(
-                versions.update()
-                .where(versions.c.document_id.in_(touched), versions.c.state == LIVE)
-                .values(state=RETIRED)
-            )
-            connection.execute(versions.update().where(chosen).values(state=LIVE))
-
-    def retire_documents(self, document_ids: Sequence[str]) -> None:
-        """Make documents invisible in one transaction; their leftovers are swept afterwards."""
-        with self._db.write() as connection:
-            connection.execute(
-                versions.update()
-                .where(versions.c.document_id.in_(document_ids), versions.c.state == LIVE)
-                .values(state=RETIRED)
-            )
-
-    def leftovers(self, document_ids: Sequence[str] | None = None) -> list[Leftover]:
-        """Return versions that are not live, of the named documents or of all."""
-        query = (
-            sa.select(documents.c.collection_id, versions.c.id, chunks.c.id)
-            .select_from(versions.join(documents).outerjoin(chunks, chunks.c.version_id == versions.c.id))
-            .where(versions.c.state != LIVE)
-        )
-        if document_ids is not None:
-            query = query.where(versions.c.document_id.in_(document_ids))
-        found: dict[tuple[str, str], list[str]] = {}
-        with self._db.read() as connection:
-            for collection_id, version_id, chunk_id in connection.execute(query):
-                ids = found.setdefault((collection_id, version_id), [])
-                if chunk_id is not None:
-                    ids.append(chunk_id)
-        return [Leftover(collection_id, version_id, tuple(ids)) for (collection_id, version_id), ids in found.items()]
-
-    def forget_versions(self, version_ids: Sequence[str]) -> list[str]:
-        """Delete versions that are not live, with what only they used.
-
-        Returns:
-            Content hashes that no version refers to any more: their originals may go.
-        """
-        if not version_ids:
-            return []
-        gone = sa.and_(versions.c.id.in_(version_ids), versions.c.state != LIVE)
-        with self._db.write() as connection:
-            hashes = set(connection.execute(sa.select(versions.c.content_hash).where(gone)).scalars())
-            keys = set(
-                connection.execute(
-                    sa.select(chunks.c.vector_key).join(versions, versions.c.id == chunks.c.version_id).where(gone)
-                ).scalars()
-            ) - {None}
-            connection.execute(versions.delete().where(gone))
-            connection.execute(
-                documents.delete().where(
-                    ~sa.select(versions.c.id).where(versions.c.document_id == documents.c.id).exists()
-                )
-            )
-            listed = sorted(keys)
-            for i in range(0, len(listed), SQL_BATCH):
-                used = sa.select(chunks.c.id).where(chunks.c.vector_key == vectors.c.key).exists()
-                connection.execute(vectors.delete().where(vectors.c.key.in_(listed[i : i + SQL_BATCH]), ~used))
-            kept = set(
-                connection.execute(
-                    sa.select(versions.c.content_hash).where(versions.c.content_hash.in_(hashes))
-                ).scalars()
-            )
-        return sorted(hashes - kept)
 
     def live_chunks(self, collection_id: str, chunk_ids: Sequence[str]) -> dict[str, Chunk]:
         """Return those of the chunks that a search may show, by id."""
@@ -332,59 +162,6 @@ class DocumentTable:
                 )
         with self._db.read() as connection:
             return list(connection.execute(query).scalars())
-
-
-def _make_chunks(document_id: str, version_id: str, item: NewVersion) -> tuple[Chunk, ...]:
-    text = item.document.text
-    return tuple(
-        Chunk(
-            chunk_id=make_id("", version_id, ordinal, text[span.start : span.end]),
-            document_id=document_id,
-            version_id=version_id,
-            ordinal=ordinal,
-            title=item.document.title,
-            source=item.source,
-            text=text[span.start : span.end],
-            start=span.start,
-            end=span.end,
-            page=span.page,
-            heading=span.heading,
-            metadata=item.document.metadata,
-        )
-        for ordinal, span in enumerate(item.spans)
-    )
-
-
-def _version_row(version_id: str, document_id: str, number: int, item: NewVersion, now: float) -> dict[str, Any]:
-    return {
-        "id": version_id,
-        "document_id": document_id,
-        "number": number,
-        "state": BUILDING,
-        "title": item.document.title,
-        "content_hash": item.content_hash,
-        "recipe": item.recipe,
-        "media_type": item.media_type,
-        "size": item.size,
-        "page_starts": list(item.document.page_starts),
-        "metadata": dict(item.document.metadata),
-        "n_chunks": len(item.spans),
-        "created_at": now,
-    }
-
-
-def _chunk_row(chunk: Chunk, key: bytes | None) -> dict[str, Any]:
-    return {
-        "id": chunk.chunk_id,
-        "version_id": chunk.version_id,
-        "ordinal": chunk.ordinal,
-        "start": chunk.start,
-        "end": chunk.end,
-        "page": chunk.page,
-        "heading": list(chunk.heading),
-        "text": chunk.text,
-        "vector_key": key,
-    }
 
 
 def _stored() -> sa.Select[Any]:

@@ -220,3 +220,11 @@ def test_small_upload_limit_is_honoured(folder, docs):
     report = Ingestor(folder, settings).ingest([docs])
     assert [x.code for x in report.failed] == ["file_too_large"] and report.added == 2
     assert os.path.getsize(docs / "长.txt") > 2_000_000
+
+
+def test_last_record_wins_when_two_have_one_id(folder):
+    records = [TextRecord("d1", "甲", "员工年假五天。"), TextRecord("d1", "乙", "员工年假十天。")]
+    report = Ingestor(folder).ingest_records(records)
+    assert (report.added, report.updated) == (1, 1)
+    assert titles(folder, "年假") == ["乙"]
+    assert check(folder).problems == ()

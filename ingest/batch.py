@@ -1,0 +1,144 @@
+"""Write loaded documents in batches, and keep count: the order of stores that makes a switch whole.
+
+A file's chunks go to the catalog unseen, then to both indexes, then one transaction makes them visible and what they
+replace invisible; only then are the old ones taken out of the indexes. So a stop at any moment leaves each document
+wholly old or wholly new.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from ingest.errors import IngestError
+from ingest.report import IngestFailure, IngestProgress, IngestReport, Stage
+from retrieval.catalog import KnownSource, NewVersion, vector_key
+from retrieval.data_folder import DataFolder
+from retrieval.doctor import sweep
+from retrieval.models import Chunk, Collection
+from retrieval.protocols import Vectors
+
+BATCH_CHUNKS = 512
+"""Chunks written together: few enough that a stop costs little, enough that commits cost little."""
+BATCH_BYTES = 32 * 1024 * 1024
+
+_T = TypeVar("_T")
+Progress = Callable[[IngestProgress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A loaded and split document, waiting for its batch; `data` are its original bytes."""
+
+    version: NewVersion
+    data: bytes
+
+
+class Run:
+    """One run's batch, counts and progress."""
+
+    def __init__(self, folder: DataFolder, collection: Collection, progress: Progress | None) -> None:
+        self.report = IngestReport()
+        self.known: dict[str, KnownSource] = folder.catalog.known_sources(collection.collection_id)
+        self.files_total = 0
+        self._files_done = 0
+        self._folder = folder
+        self._collection = collection
+        self._progress = progress
+        self._batch: list[Ready] = []
+        self._unfinished: list[str] = []
+        self._started = time.monotonic()
+
+    def add(self, ready: Ready) -> None:
+        """Take a document into the batch; write the batch when it is full."""
+        if any(item.version.source_id == ready.version.source_id for item in self._batch):
+            self.flush()  # Two versions of one document cannot become visible together.
+        self._batch.append(ready)
+        chunks = sum(len(item.version.spans) for item in self._batch)
+        size = sum(len(item.data) for item in self._batch)
+        if chunks >= BATCH_CHUNKS or size >= BATCH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the batch: catalog unseen, indexes, switch, old ones out."""
+        batch, self._batch = self._batch, []
+        if not batch:
+            return
+        catalog, collection_id = self._folder.catalog, self._collection.collection_id
+        for item in batch:
+            self._folder.originals.put(item.version.content_hash, item.data)
+        built = catalog.build_versions(collection_id, [item.version for item in batch], self._key_of)
+        self._unfinished = [version.document_id for version in built]
+        chunks = [chunk for version in built for chunk in version.chunks]
+        if self._folder.vectors is not None:
+            matrix = self._embed([chunk.embedded_text for chunk in chunks])
+            self.tell("index")
+            self._folder.vectors.upsert(collection_id, chunks, matrix)
+        self._folder.keyword.upsert(collection_id, chunks)
+        catalog.publish([version.version_id for version in built])
+        self._unfinished = []
+        updates = [version.document_id for version in built if version.is_update]
+        if updates:
+            sweep(self._folder, updates)
+        self.report.updated += len(updates)
+        self.report.added += len(batch) - len(updates)
+        self.report.chunks += len(chunks)
+        self._files_done += len(batch)
+        self.tell("index", batch[-1].version.source)
+
+    def clean(self) -> None:
+        """Take out what a failed batch left; a crash leaves it to the next start."""
+        if self._unfinished:
+            sweep(self._folder, self._unfinished)
+            self._unfinished = []
+
+    def skip(self, source: str) -> None:
+        """Count an unchanged file."""
+        self.report.skipped += 1
+        self._files_done += 1
+        self.tell("scan", source)
+
+    def fail(self, source: str, error: IngestError) -> None:
+        """Count a file that cannot be ingested."""
+        self.report.failed.append(IngestFailure.of(source, error))
+        self._files_done += 1
+        self.tell("load", source)
+
+    def finish(self) -> IngestReport:
+        """Return the report."""
+        self.report.seconds = time.monotonic() - self._started
+        self.tell("done")
+        return self.report
+
+    def tell(self, stage: Stage, source: str = "") -> None:
+        """Report progress."""
+        if self._progress is not None:
+            self._progress(IngestProgress(stage, self._files_done, self.files_total, self.report.chunks, source))
+
+    def _key_of(self, chunk: Chunk) -> bytes | None:
+        if self._folder.vectors is None:
+            return None
+        return vector_key(self._collection.embedder, chunk.embedded_text)
+
+    def _embed(self, texts: Sequence[str]) -> Vectors:
+        """Return (len(texts), dim) float32, from the catalog where the text was embedded before."""
+        embedder, catalog = self._folder.embedder, self._folder.catalog
+        assert embedder is not None
+        keys = [vector_key(self._collection.embedder, text) for text in texts]
+        known = catalog.get_vectors(keys)
+        wanted = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        for batch in _batches(list(wanted.items()), embedder.batch_size):
+            self.tell("embed")
+            matrix = embedder.embed_batch([text for _, text in batch])
+            catalog.put_vectors([key for key, _ in batch], matrix)
+            known.update(zip((key for key, _ in batch), matrix, strict=True))
+        return np.stack([known[key] for key in keys])
+
+
+def _batches(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+    for i in range(0, len(items), size):
+        yield items[i : i + size]
