@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -35,7 +36,7 @@ def create_app(settings: Settings, *, folder: DataFolder | None = None, assistan
     """
     app = FastAPI(
         title="huozi-assistant",
-        version="0.1.0",
+        version=version("huozi-assistant"),
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
