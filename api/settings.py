@@ -251,7 +251,7 @@ def _allowed(kind: Any, metadata: list[Any]) -> Message:
         return Message(en="a URL that begins with http:// or https://", zh="应为以 http:// 或 https:// 开头的网址")
     if any(isinstance(item, MinLen) for item in metadata):
         return Message(en="must not be empty", zh="不能为空")
-    return Message(en="cannot be read", zh="无法识别")
+    return Message(en="any text", zh="任意文本")
 
 
 def _range(noun: Message, metadata: list[Any]) -> Message:

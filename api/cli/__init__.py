@@ -71,7 +71,7 @@ def run(argv: Sequence[str], open_engine: OpenEngine = real_engine) -> int:
         _silence(sys.stdout)
         return DONE
     except (KeyboardInterrupt, click.Abort):
-        note(say("\n已中断", "\ninterrupted"))
+        note(say("已中断", "Interrupted"))
         return INTERRUPTED
     except click.UsageError as error:
         _show_misuse(error, say)

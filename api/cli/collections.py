@@ -43,10 +43,10 @@ def confirm(question: str, *, yes: bool) -> None:
     """Ask before something that cannot be undone; a script has said what it wants.
 
     Raises:
-        click.Abort: If the user does not want it.
+        click.exceptions.Exit: With 1, if the user does not want it.
     """
-    if not yes and sys.stdin.isatty():
-        click.confirm(question, abort=True, err=True)
+    if not yes and sys.stdin.isatty() and not click.confirm(question, err=True):
+        raise click.exceptions.Exit(1)
 
 
 def list_all(ctx: click.Context, as_json: bool) -> None:

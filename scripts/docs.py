@@ -1,0 +1,105 @@
+"""Write what the code knows into the docs: settings, command help, `.env.example`.
+
+    .venv/bin/python scripts/docs.py            (or `make docs`)
+
+Only the text between `<!-- generated -->` and `<!-- /generated -->` is replaced; tests/docs compares it with the code.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+ROOT = Path(__file__).parent.parent
+START, END = "<!-- generated -->\n", "<!-- /generated -->\n"
+WIDTH = 100
+HELP_NAMES = ["-h", "--help"]
+
+
+def settings_table() -> str:
+    """Return every variable as rows of a Markdown table."""
+    from api.settings import variables
+
+    rows = [
+        f"| `{name}` | {_default(variable.field)} | {variable.field.description} | {variable.allowed.en} |"
+        for name, variable in variables().items()
+    ]
+    return "\n".join(["| variable | default | meaning | allowed |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def env_example() -> str:
+    """Return `.env.example`: every variable, commented out, with its default."""
+    from api.settings import variables
+
+    lines = ["# Copy to .env and take the # away where you want something else. docs/settings.md says more.", ""]
+    for name, variable in variables().items():
+        lines += [f"# {variable.field.description}", f"#{name}={_plain_default(variable.field)}", ""]
+    return "\n".join(lines)
+
+
+def commands_help() -> str:
+    """Return the help of every command, in English."""
+    from api.cli import build_cli
+    from api.cli.language import speaker
+
+    root = build_cli(speaker("en"))
+    parts = [
+        f"## {path}\n\n```text\n{text}\n```\n"
+        for path, text in _helps(root, click.Context(root, info_name="huozi", help_option_names=HELP_NAMES))
+    ]
+    return "\n".join(parts)
+
+
+def generated() -> dict[Path, str]:
+    """Return each generated part by its file."""
+    return {ROOT / "docs/settings.md": settings_table(), ROOT / "docs/commands.md": commands_help()}
+
+
+def replaced(text: str, part: str) -> str:
+    """Return a document with its generated part renewed."""
+    head, start, rest = text.partition(START)
+    _, end, tail = rest.partition(END)
+    if not start or not end:
+        raise ValueError(f"no {START.strip()} ... {END.strip()}")
+    return f"{head}{START}\n{part}\n{END}{tail}"
+
+
+def main() -> int:
+    """Renew all."""
+    for path, part in generated().items():
+        path.write_text(replaced(path.read_text("utf-8"), part), "utf-8")
+    (ROOT / ".env.example").write_text(env_example(), "utf-8")
+    return 0
+
+
+def _helps(command: click.Command, ctx: click.Context) -> list[tuple[str, str]]:
+    ctx.terminal_width = ctx.max_content_width = WIDTH
+    found = [(ctx.command_path, command.get_help(ctx))]
+    if isinstance(command, click.Group):
+        for name in command.list_commands(ctx):
+            inner = command.get_command(ctx, name)
+            assert inner is not None
+            context = click.Context(inner, info_name=name, parent=ctx, help_option_names=HELP_NAMES)
+            found += _helps(inner, context)
+    return found
+
+
+def _plain_default(field: object) -> str:
+    from api.settings import FieldInfo
+
+    assert isinstance(field, FieldInfo)
+    if field.default_factory is not None:
+        return "e5"
+    return "" if field.default is None else str(field.default)
+
+
+def _default(field: object) -> str:
+    shown = _plain_default(field)
+    return f"`{shown}`" if shown else "unset"
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    sys.exit(main())

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+
+from ingest.report import IngestFailure, IngestReport
+from retrieval.errors import Message
+from tests.unit.api.cli.fake_engine import CITATION, DOCUMENT, HIT, FakeEngine, huozi
+
+BROKEN = IngestFailure("hr/坏.docx", "broken_file", Message("'坏.docx' is broken.", "'坏.docx' 已损坏。"))
+
+
+def test_search_shows_places_and_texts_when_something_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    engine = FakeEngine()
+
+    code = huozi("search", "年假", "有多少天", "-k", "3", "--filter", "title=员工手册", "-c", "人事", engine=engine)
+
+    assert code == 0
+    assert engine.calls == [("search", "年假 有多少天", "人事", 3, {"title": "员工手册"})]
+    assert engine.closed
+    assert capsys.readouterr().out == (
+        "1. 《员工手册》 · 第 3 页 · 第二章 休假 > 年假  (0.912)\n   员工每年享有 5 天年假。𠮷😀\n\n"
+    )
+
+
+def test_search_says_so_on_stderr_when_nothing_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    assert huozi("search", "x", engine=FakeEngine(hits=())) == 0
+
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "没有找到相关内容\n")
+
+
+def test_search_prints_the_contracts_object_when_json_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    huozi("search", "年假", "--json")
+
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"question": "年假", "collection": "default", "hits": [HIT]}
+    assert "年假" in captured.out
+    assert captured.err == ""
+
+
+def test_ask_streams_the_answer_and_tells_sources_on_stderr_when_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    engine = FakeEngine()
+
+    code = huozi("ask", "年假有多少天", engine=engine)
+
+    captured = capsys.readouterr()
+    assert (code, captured.out) == (0, "5 天。[1]\n")
+    assert captured.err == (
+        "（未连接模型，以下摘自原文）\n\n出处：\n"
+        "[1] 《员工手册》 · 第 3 页 · 第二章 休假 > 年假\n    “员工每年享有 5 天年假。”\n"
+    )
+    assert engine.calls == [("ask", "年假有多少天", (), "default")]
+    assert engine.stream_closed
+
+
+def test_ask_shows_no_sources_when_it_refuses(capsys: pytest.CaptureFixture[str]) -> None:
+    assert huozi("ask", "x", engine=FakeEngine(pieces=("没有找到。",), refused=True)) == 0
+
+    captured = capsys.readouterr()
+    assert captured.out == "没有找到。\n"
+    assert "出处" not in captured.err
+
+
+def test_ask_prints_the_contracts_object_when_json_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    huozi("ask", "年假有多少天", "--json")
+
+    captured = capsys.readouterr()
+    shown = json.loads(captured.out)
+    assert captured.err == ""
+    assert {"question", "answer", "refused", "citations", "usage", "model"} <= shown.keys()
+    assert shown["citations"] == [CITATION]
+
+
+def test_json_stays_readable_when_the_terminal_has_no_unicode(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="gbk"))
+
+    huozi("search", "年假", "--json")
+
+    assert json.loads(raw.getvalue().decode("ascii"))["hits"][0]["text"] == HIT["text"]
+
+
+def test_ingest_tells_counts_and_ends_with_0_when_all_went_in(capsys: pytest.CaptureFixture[str]) -> None:
+    engine = FakeEngine(report=IngestReport(added=2, skipped=1, chunks=9, seconds=1.25))
+
+    code = huozi("ingest", "a.txt", "b/", "-c", "人事", "--delete-missing", engine=engine)
+
+    assert code == 0
+    assert engine.calls == [("ingest", ("a.txt", "b/"), "人事", True)]
+    assert capsys.readouterr().out == ("新增 2，更新 0，未变 1，删除 0，失败 0；写入 9 个片段，用时 1.2 秒\n")
+
+
+def test_ingest_ends_with_1_and_names_the_file_when_one_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    report = IngestReport(added=1, failed=[BROKEN], warnings=[("表.html", Message("odd", "表格不完整"))])
+
+    code = huozi("ingest", "hr", engine=FakeEngine(report=report))
+
+    captured = capsys.readouterr()
+    assert code == 1
+    assert captured.err == "注意：表.html: 表格不完整\n失败：hr/坏.docx: '坏.docx' 已损坏。\n"
+
+
+def test_ingest_prints_the_contracts_object_when_json_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    report = IngestReport(added=1, failed=[BROKEN], chunks=4, seconds=0.5)
+
+    code = huozi("--lang", "en", "ingest", "hr", "--json", engine=FakeEngine(report=report))
+
+    assert code == 1
+    assert json.loads(capsys.readouterr().out) == {
+        "added": 1, "updated": 0, "skipped": 0, "deleted": 0, "chunks": 4, "seconds": 0.5,
+        "failed": [{"source": "hr/坏.docx", "code": "broken_file", "message": "'坏.docx' is broken."}],
+    }  # fmt: skip
+
+
+def test_chat_carries_the_conversation_when_questions_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = FakeEngine()
+    monkeypatch.setattr(sys, "stdin", io.StringIO("年假呢\n\n病假呢\n/new\n婚假呢\n/quit\n产假呢\n"))
+
+    assert huozi("chat", engine=engine) == 0
+
+    asked = [(call[1], [(turn.role, turn.text) for turn in call[2]]) for call in engine.calls]
+    assert asked == [
+        ("年假呢", []),
+        ("病假呢", [("user", "年假呢"), ("assistant", "5 天。[1]")]),
+        ("婚假呢", []),
+    ]
+
+
+def test_chat_ends_when_the_input_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+
+    assert huozi("chat") == 0
+
+
+def test_collections_are_aligned_when_names_are_chinese(capsys: pytest.CaptureFixture[str]) -> None:
+    huozi("--lang", "en", "collections", "list")
+
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.startswith("name      documents  chunks")
+    assert row.startswith("人事制度  2          9")
+
+
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        (("collections", "create", "财务"), ("create_collection", "财务")),
+        (("collections", "show", "财务"), ("show_collection", "财务")),
+        (("collections", "delete", "财务", "-y"), ("delete_collection", "财务")),
+        (("documents", "list", "-c", "财务"), ("list_documents", "财务")),
+        (("documents", "show", "d1"), ("show_document", "d1", "default")),
+        (("documents", "delete", "d1"), ("delete_document", "d1", "default")),
+        (("keys", "revoke", "key_1"), ("revoke_key", "key_1")),
+        (("doctor", "--repair"), ("check", True)),
+    ],
+)
+def test_a_command_reaches_the_engine_when_it_is_run(
+    words: tuple[str, ...], call: tuple[object, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, as_json = FakeEngine(), FakeEngine()
+
+    assert huozi(*words, engine=plain) == 0
+    shown = capsys.readouterr().out
+    assert huozi(*words, "--json", engine=as_json) == 0
+
+    assert plain.calls[-1] == as_json.calls[-1] == call
+    assert shown.strip()
+    assert isinstance(json.loads(capsys.readouterr().out), dict)
+
+
+def test_document_text_is_all_of_stdout_when_it_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    huozi("documents", "show", "d1", "--text")
+
+    assert capsys.readouterr().out == f"{DOCUMENT['text']}\n"
+
+
+def test_a_new_key_alone_is_on_stdout_when_it_is_created(capsys: pytest.CaptureFixture[str]) -> None:
+    huozi("keys", "create", "前端")
+
+    captured = capsys.readouterr()
+    assert captured.out == "hz-shown-once\n"
+    assert captured.err == "已新建密钥 前端（key_1），请妥善保存，以后不再显示：\n"
+
+
+def test_doctor_ends_with_1_when_something_disagrees(capsys: pytest.CaptureFixture[str]) -> None:
+    assert huozi("doctor", engine=FakeEngine(healthy=False)) == 1
+    assert capsys.readouterr().out == (
+        "集合 人事制度：关键词索引缺少 2 个片段\n有问题（2 个文档，9 个片段）；用 `huozi doctor --repair` 修复\n"
+    )
+
+
+def test_doctor_ends_with_0_when_it_mended_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert huozi("doctor", "--repair", engine=FakeEngine(healthy=False)) == 0
+    assert "（已修复）\n一切正常：2 个文档，9 个片段" in capsys.readouterr().out
+
+
+def test_doctor_has_words_for_every_problem_when_kinds_are_added() -> None:
+    from typing import get_args
+
+    from api.cli.doctor import words
+    from retrieval.doctor import ProblemKind
+
+    assert words(lambda _zh, en: en).keys() == set(get_args(ProblemKind))
