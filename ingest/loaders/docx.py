@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,8 @@ from ingest.settings import LoadSettings
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+# python-docx lets plain Python errors out where a part is missing or malformed.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, AttributeError, EOFError, OSError)
 _CONTAINERS = frozenset(
     f"{W}{name}"
     for name in (
@@ -55,18 +58,10 @@ def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
         reader.read()
         properties = package.core_properties
         title, author = properties.title, properties.author
-    except (
-        OpcError,
-        etree.LxmlError,
-        zipfile.BadZipFile,
-        KeyError,
-        ValueError,
-        AttributeError,
-        EOFError,
-        OSError,
-    ) as exc:
-        # python-docx lets plain Python errors out where a part is missing or malformed.
+    except (*_DAMAGE, OpcError, etree.LxmlError) as exc:
         raise BrokenFileError(source, "docx", _reason(exc)) from exc
+    if reader.is_too_deep and not reader.builder.length:
+        raise BrokenFileError(source, "docx", f"nested more than {settings.max_depth} levels deep")
     facts = {"author": clean_line(author)} if author and author.lower() != "python-docx" else {}
     document = reader.builder.build(choose_title([title, reader.title, reader.first_heading], source), facts)
     return LoadedFile(document, _MEDIA_TYPE, "docx")
@@ -83,6 +78,7 @@ class _Reader:
         self._styles = Styles(package.styles.element)
         self._numbering = Numbering(_part_root(package, "numbering"))
         self.builder = builder
+        self.is_too_deep = False
         self.title: str | None = None
         self.first_heading: str | None = None
 
@@ -109,6 +105,7 @@ class _Reader:
 
     def _blocks(self, container: Any, depth: int) -> None:
         if depth > self._max_depth:
+            self.is_too_deep = True
             return
         for child in container:
             if child.tag == f"{W}p":

@@ -43,7 +43,9 @@ def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
     builder = DocumentBuilder(source, settings)
     walker = Walker(builder, max_depth=settings.max_depth)
     walker.walk(root)
-    title = choose_title([*_titles(root)], source)
+    if walker.warnings and not builder.length:
+        raise BrokenFileError(source, "html", f"nested more than {settings.max_depth} levels deep")
+    title = choose_title(_titles(root), source)
     document = builder.build(title, {"encoding": decoded.encoding, **_metadata(root)})
     warnings = (*_charset_warning(declared, decoded), *walker.warnings)
     return LoadedFile(document, "text/html", "html", warnings)

@@ -15,6 +15,7 @@ from ingest.loaders.base import LoadedFile, choose_title
 from ingest.loaders.builder import DocumentBuilder
 from ingest.settings import LoadSettings
 
+MANY_BRACKETS = 200
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
 _KEY_VALUE = re.compile(r"^([\w\u4e00-\u9fff-]{1,40})[ \t]*[:：][ \t]*(\S.*)$", re.M)
 
@@ -31,6 +32,8 @@ def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
     parser = (
         MarkdownIt("commonmark", {"maxNesting": min(settings.max_depth, 100)}).enable("table").enable("strikethrough")
     )
+    if "[" * MANY_BRACKETS in text:
+        parser.disable(["link", "image"])  # Their search for the closing bracket is quadratic.
     for kind, level, value in _blocks(parser.parse(text)):
         if kind == "heading":
             builder.heading(str(value), level)

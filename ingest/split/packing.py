@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ingest.settings import SplitSettings
 from ingest.split.units import Opens, Unit
@@ -28,49 +29,91 @@ RUN_OVER_PAGE = 3.0
 SHORT_COST = 1.0
 FRAGMENT_COST = 1.0
 
+MIN_PARTS = 20
+"""Units are first joined to parts of up to 1/20 of a span, so that one-word lines cost no more than prose."""
+
+
+@dataclass(slots=True)
+class _Part:
+    """Consecutive units that stay together; `run_over` and `cut` are the costs of the boundary before it."""
+
+    units: list[Unit]
+    page: int
+    run_over: float
+    cut: float
+
+    @property
+    def start(self) -> int:
+        return self.units[0].start
+
+    @property
+    def end(self) -> int:
+        return self.units[-1].end
+
 
 def pack(units: Sequence[Unit], page_starts: Sequence[int], settings: SplitSettings) -> list[list[Unit]]:
     """Group consecutive units; every unit is in exactly one group."""
-    pages = [bisect_right(page_starts, unit.start) for unit in units]
-    best = [0.0] * (len(units) + 1)  # best[i]: cost of the units from i on.
-    group_end = [0] * len(units)
-    for first in range(len(units) - 1, -1, -1):
-        best[first], group_end[first] = _cheapest(units, pages, best, first, settings)
+    parts = _parts(units, page_starts, settings.max_chars // MIN_PARTS)
+    group_ends = _cheapest_groups(parts, settings)
     groups = []
     first = 0
-    while first < len(units):
-        groups.append(list(units[first : group_end[first]]))
-        first = group_end[first]
+    while first < len(parts):
+        groups.append([unit for part in parts[first : group_ends[first]] for unit in part.units])
+        first = group_ends[first]
     return groups
 
 
-def _cheapest(
-    units: Sequence[Unit], pages: Sequence[int], best: Sequence[float], first: int, settings: SplitSettings
-) -> tuple[float, int]:
-    """Return the lowest cost from a unit on, and where its group then ends."""
-    cheapest, end = float("inf"), first + 1
-    run_over = 0.0
-    for last in range(first, len(units)):
-        unit = units[last]
-        length = unit.end - units[first].start
-        if length > settings.max_chars and last > first:
-            break
-        if last > first:
-            run_over += _run_over(units[last - 1], unit, crosses_page=pages[last] != pages[last - 1])
-        cost = _size_cost(length, settings) + run_over + _cut_cost(units, last + 1) + best[last + 1]
-        if cost < cheapest:
-            cheapest, end = cost, last + 1
-    return cheapest, end
+def _parts(units: Sequence[Unit], page_starts: Sequence[int], max_chars: int) -> list[_Part]:
+    parts: list[_Part] = []
+    for unit in units:
+        page = bisect_right(page_starts, unit.start)
+        last = parts[-1] if parts else None
+        if last is None:
+            parts.append(_Part([unit], page, 0.0, 0.0))
+        elif (
+            unit.opens < Opens.ARTICLE
+            and last.units[-1].opens != Opens.HEADING
+            and last.page == page
+            and unit.end - last.start <= max_chars
+        ):
+            last.units.append(unit)
+        else:
+            before = last.units[-1]
+            parts.append(_Part([unit], page, _run_over(before, unit, last.page != page), _cut_cost(before, unit)))
+    return parts
+
+
+def _cheapest_groups(parts: Sequence[_Part], settings: SplitSettings) -> list[int]:
+    """Return for each part where the group that starts there ends, if all from there on is cut at the lowest cost."""
+    starts, ends = [part.start for part in parts], [part.end for part in parts]
+    run_overs, cuts = [part.run_over for part in parts], [*(part.cut for part in parts), 0.0]
+    sizes = [_size_cost(length, settings) for length in range(settings.max_chars + 1)]
+    best = [0.0] * (len(parts) + 1)  # best[i]: cost of the parts from i on.
+    group_ends = [0] * len(parts)
+    for first in range(len(parts) - 1, -1, -1):
+        cheapest = float("inf")
+        run_over = 0.0
+        for last in range(first, len(parts)):
+            length = ends[last] - starts[first]
+            if length > settings.max_chars:
+                break
+            if last > first:
+                run_over += run_overs[last]
+            cost = sizes[length] + run_over + cuts[last + 1] + best[last + 1]
+            if cost < cheapest:
+                cheapest, group_ends[first] = cost, last + 1
+        best[first] = cheapest
+    return group_ends
 
 
 def _size_cost(length: int, settings: SplitSettings) -> float:
     """Return what a group costs for being one, and for being short."""
-    missing = 1 - min(1.0, length / settings.max_chars)
+    missing = 1 - length / settings.max_chars
     fragment = FRAGMENT_COST if length < settings.min_chars else 0.0
     return 1.0 + SHORT_COST * missing * missing + fragment
 
 
-def _run_over(before: Unit, unit: Unit, *, crosses_page: bool) -> float:
+def _run_over(before: Unit, unit: Unit, crosses_page: bool) -> float:
     """Return what a group pays for holding both of two neighbours."""
     page = RUN_OVER_PAGE if crosses_page else 0.0
     if unit.opens == Opens.HEADING and before.opens == Opens.HEADING:
@@ -78,9 +121,6 @@ def _run_over(before: Unit, unit: Unit, *, crosses_page: bool) -> float:
     return page + RUN_OVER_COSTS.get(unit.opens, 0.0)
 
 
-def _cut_cost(units: Sequence[Unit], index: int) -> float:
-    """Return what it costs to start a group at a unit."""
-    if index >= len(units):
-        return 0.0
-    after_heading = CUT_AFTER_HEADING if units[index - 1].opens == Opens.HEADING else 0.0
-    return after_heading + CUT_COSTS[units[index].opens]
+def _cut_cost(before: Unit, unit: Unit) -> float:
+    """Return what it costs to cut between two neighbours."""
+    return CUT_COSTS[unit.opens] + (CUT_AFTER_HEADING if before.opens == Opens.HEADING else 0.0)
