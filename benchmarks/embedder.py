@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from retrieval.embedders import REGISTRY, Backend
 from retrieval.protocols import Embedder
 from tests.fakes import FakeEmbedder
@@ -17,6 +15,6 @@ def register() -> None:
     REGISTRY[NAME] = Backend("benchmarks.embedder", needs=(), dim=DIM)
 
 
-def create(argument: str, *, cache_dir: Path, base_url: str | None, api_key: str | None) -> Embedder:
+def create(argument: str, *, base_url: str | None, api_key: str | None) -> Embedder:
     """Build it."""
     return FakeEmbedder(DIM, name=NAME)

@@ -20,13 +20,13 @@ from retrieval.catalog import Catalog
 from retrieval.doctor import check_indexes, sweep
 from retrieval.embedders import known_dim, load_embedder
 from retrieval.embedders.lazy import LazyEmbedder
-from retrieval.errors import CatalogError, EmbedderMismatchError, Message, VectorStoreError
+from retrieval.errors import CatalogError, VectorStoreError
 from retrieval.keyword.index import TantivyIndex
 from retrieval.models import Collection
 from retrieval.originals import Originals, unwritable
 from retrieval.owner import OwnerLock
 from retrieval.protocols import Embedder, KeywordIndex, VectorStore
-from retrieval.retriever import Retriever
+from retrieval.retriever import Retriever, check_embedder
 from retrieval.settings import RetrievalSettings
 
 
@@ -115,19 +115,7 @@ class DataFolder:
                 dim = 0 if self.embedder is None else self.embedder.dim
             return self.catalog.create_collection(name, self.settings.embedder, dim)
         found = self.catalog.get_collection(name)
-        if found.embedder != self.settings.embedder:
-            raise EmbedderMismatchError(
-                Message(
-                    f"Collection {found.name!r} was built with embedder {found.embedder!r} ({found.dim} dims), "
-                    f"got {self.settings.embedder!r}.",
-                    f"集合 {found.name!r} 由向量模型 {found.embedder!r}（{found.dim} 维）建成，"
-                    f"当前设置为 {self.settings.embedder!r}。",
-                ),
-                hint=Message(
-                    f"Set HUOZI_EMBEDDER={found.embedder}, or delete the collection and ingest it again.",
-                    f"请设置 HUOZI_EMBEDDER={found.embedder}，或删除该集合后重新导入。",
-                ),
-            )
+        check_embedder(found, self.settings.embedder)
         return found
 
     def delete_document(self, document_id: str) -> None:
@@ -184,7 +172,6 @@ class DataFolder:
         key = self.settings.embedder_api_key
         embedder = load_embedder(
             self.settings.embedder,
-            cache_dir=self.path / "models",
             base_url=self.settings.embedder_base_url,
             api_key=key.get_secret_value() if key else None,
         )

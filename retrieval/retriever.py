@@ -124,7 +124,7 @@ class Retriever:
         """
         question = check_question(question)
         found_collection = self._catalog.get_collection(collection)
-        self._check_embedder(found_collection)
+        check_embedder(found_collection, "none" if self._embedder is None else self._embedder.name)
         collection_id = found_collection.collection_id
         documents = self._catalog.match_documents(collection_id, filters) if filters else None
         top_k = top_k or self._settings.top_k
@@ -133,23 +133,6 @@ class Retriever:
         ranked = self._rank(query, found)
         hits = distinct(ranked, lambda hit: hit.chunk.text, threshold=self._settings.duplicate_threshold, top_k=top_k)
         return Retrieval(question, found_collection.name, tuple(hits), _evidence(query, found, hits))
-
-    def _check_embedder(self, collection: Collection) -> None:
-        configured = "none" if self._embedder is None else self._embedder.name
-        if collection.embedder == configured:
-            return
-        raise EmbedderMismatchError(
-            Message(
-                en=f"Collection {collection.name!r} was built with embedder {collection.embedder!r} "
-                f"({collection.dim} dims), got {configured!r}.",
-                zh=f"集合 {collection.name!r} 由向量模型 {collection.embedder!r}（{collection.dim} 维）建成，"
-                f"当前设置为 {configured!r}。",
-            ),
-            hint=Message(
-                en=f"Set HUOZI_EMBEDDER={collection.embedder}, or delete the collection and ingest it again.",
-                zh=f"请设置 HUOZI_EMBEDDER={collection.embedder}，或删除该集合后重新导入。",
-            ),
-        )
 
     def _prepare(self, collection_id: str, question: str, context: Sequence[str]) -> _Query:
         own = query_weights(question)
@@ -242,6 +225,28 @@ class Retriever:
             )
         ranked.sort(key=lambda hit: (-hit.score, hit.chunk.chunk_id))
         return ranked
+
+
+def check_embedder(collection: Collection, configured: str) -> None:
+    """Check that a collection was built with the configured embedder; another's vectors would mean nothing.
+
+    Raises:
+        EmbedderMismatchError: If it was not.
+    """
+    if collection.embedder == configured:
+        return
+    raise EmbedderMismatchError(
+        Message(
+            en=f"Collection {collection.name!r} was built with embedder {collection.embedder!r} "
+            f"({collection.dim} dims), got {configured!r}.",
+            zh=f"集合 {collection.name!r} 由向量模型 {collection.embedder!r}（{collection.dim} 维）建成，"
+            f"当前设置为 {configured!r}。",
+        ),
+        hint=Message(
+            en=f"Set HUOZI_EMBEDDER={collection.embedder}, or delete the collection and ingest it again.",
+            zh=f"请设置 HUOZI_EMBEDDER={collection.embedder}，或删除该集合后重新导入。",
+        ),
+    )
 
 
 def check_question(question: str) -> str:

@@ -1,7 +1,7 @@
 """Embedders by name: a spec such as `e5` in, an `Embedder` out.
 
 A spec is `NAME` or `NAME:ARGUMENT`. `REGISTRY` maps names to modules, which are imported on use; each has
-`create(argument, *, cache_dir, base_url, api_key) -> Embedder`. A new embedder is a file and a line here.
+`create(argument, *, base_url, api_key) -> Embedder`. A new embedder is a file and a line here.
 """
 
 from __future__ import annotations
@@ -103,14 +103,11 @@ def known_dim(spec: str) -> int | None:
     return backend.dim if backend else None
 
 
-def load_embedder(
-    spec: str, *, cache_dir: Path, base_url: str | None = None, api_key: str | None = None
-) -> Embedder | None:
+def load_embedder(spec: str, *, base_url: str | None = None, api_key: str | None = None) -> Embedder | None:
     """Build the embedder that a spec names; None for `none`.
 
     Args:
         spec: See `SPECS`.
-        cache_dir: Folder for converted models; may be deleted at any time.
         base_url: Server of an embedder that is served.
         api_key: Its key.
 
@@ -132,7 +129,7 @@ def load_embedder(
             Message(f"Embedder {spec!r} cannot be imported: {exc}.", f"向量模型 {spec!r} 无法导入：{exc}。"),
             hint=Message("Reinstall it, or set HUOZI_EMBEDDER=none.", "请重新安装，或设 HUOZI_EMBEDDER=none。"),
         ) from exc
-    embedder: Embedder = module.create(argument, cache_dir=cache_dir, base_url=base_url, api_key=api_key)
+    embedder: Embedder = module.create(argument, base_url=base_url, api_key=api_key)
     return embedder
 
 

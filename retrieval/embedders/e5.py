@@ -29,7 +29,7 @@ PASSAGE_PREFIX = "passage: "
 _MOST_SESSION_THREADS = 4  # a question of 20 tokens has no work for more
 
 
-def create(argument: str, *, cache_dir: Path, base_url: str | None, api_key: str | None) -> E5Embedder:
+def create(argument: str, *, base_url: str | None, api_key: str | None) -> E5Embedder:
     """Build the embedder for `load_embedder`; it takes none of the arguments."""
     return E5Embedder()
 

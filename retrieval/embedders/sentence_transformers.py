@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from sentence_transformers import SentenceTransformer
@@ -14,9 +13,7 @@ from retrieval.errors import EmbedderError, Message
 from retrieval.protocols import Vectors
 
 
-def create(
-    argument: str, *, cache_dir: Path, base_url: str | None, api_key: str | None
-) -> SentenceTransformersEmbedder:
+def create(argument: str, *, base_url: str | None, api_key: str | None) -> SentenceTransformersEmbedder:
     """Build the embedder for `load_embedder`; models are kept where sentence-transformers itself keeps them."""
     return SentenceTransformersEmbedder(argument)
 

@@ -13,7 +13,7 @@ CHOICES = "e5, none, sentence-transformers:NAME_OR_PATH"
 
 
 def test_load_gives_nothing_when_spec_is_none(tmp_path: Path) -> None:
-    assert load_embedder("none", cache_dir=tmp_path) is None
+    assert load_embedder("none") is None
 
 
 def test_spec_is_accepted_when_it_names_an_embedder() -> None:
@@ -24,7 +24,7 @@ def test_spec_is_accepted_when_it_names_an_embedder() -> None:
 
 @pytest.mark.skipif(default_embedder() == "none", reason="the weights of e5 are not installed")
 def test_e5_is_loaded_when_its_weights_are_installed(tmp_path: Path) -> None:
-    embedder = load_embedder("e5", cache_dir=tmp_path)
+    embedder = load_embedder("e5")
     assert embedder is not None
     assert (embedder.name, embedder.dim) == ("e5", known_dim("e5"))
 
@@ -72,7 +72,7 @@ def test_extra_is_named_when_its_packages_are_missing(monkeypatch: pytest.Monkey
     backend = Backend("nowhere", needs=("sys", "not_installed_here"), extra="local-models", argument="NAME")
     monkeypatch.setitem(REGISTRY, "test", backend)
     with pytest.raises(MissingExtraError) as caught:
-        load_embedder("test:x", cache_dir=tmp_path)
+        load_embedder("test:x")
     assert str(caught.value) == (
         "Embedder 'test:x' needs not_installed_here, which is not installed. "
         "Run: pip install 'huozi-assistant[local-models]'"
@@ -93,7 +93,7 @@ def test_none_is_proposed_when_the_platform_has_no_weights(monkeypatch: pytest.M
 def test_error_is_ours_when_a_package_cannot_be_imported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(REGISTRY, "test", Backend("retrieval.embedders.not_there", needs=()))
     with pytest.raises(EmbedderError, match=r"^Embedder 'test' cannot be imported: No module named 'retrieval\.embed"):
-        load_embedder("test", cache_dir=tmp_path)
+        load_embedder("test")
 
 
 def test_nothing_heavy_is_imported_when_specs_are_checked() -> None:
@@ -111,7 +111,7 @@ def test_error_names_the_model_when_sentence_transformers_cannot_load_it(tmp_pat
     folder = tmp_path / "空模型"
     folder.mkdir()
     with pytest.raises(EmbedderError) as caught:
-        load_embedder(f"sentence-transformers:{folder}", cache_dir=tmp_path)
+        load_embedder(f"sentence-transformers:{folder}")
     assert str(caught.value).startswith(f"Model {str(folder)!r} cannot be loaded: ")
     assert str(caught.value).endswith(
         "Give a folder that holds a sentence-transformers model, or a name that the model hub knows."
