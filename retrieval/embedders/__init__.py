@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from retrieval.errors import EmbedderError, Message, MissingExtraError, SettingsError
