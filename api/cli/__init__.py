@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from api.cli.framework import HELP_NAMES, Group, usage_error_text
+from api.cli.framework import HELP_NAMES, Group, ReaderLeftError, usage_error_text
 from api.cli.language import Say, speaker
 from api.cli.output import note
 from api.cli.session import OpenEngine, Session, real_engine, session_of, variable_name
@@ -66,8 +66,7 @@ def run(argv: Sequence[str], open_engine: OpenEngine = real_engine) -> int:
     session = Session(language, say, open_engine)
     try:
         result = build_cli(say).main(args=list(argv), prog_name="huozi", standalone_mode=False, obj=session)
-    except BrokenPipeError:
-        # The reader has seen enough, as in `huozi search ... | head`.
+    except ReaderLeftError:
         _silence(sys.stdout)
         return DONE
     except (KeyboardInterrupt, click.Abort):

@@ -34,6 +34,10 @@ class Command(click.Command):
         return _help_option(super().get_help_option(ctx), self.say)
 
 
+class ReaderLeftError(Exception):
+    """Whoever read stdout closed it: `huozi search ... | head`."""
+
+
 class Group(click.Group):
     """A group whose commands are built when they are needed.
 
@@ -46,6 +50,13 @@ class Group(click.Group):
         super().__init__(*args, **options)
         self.say = say
         self._homes = homes or {}
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a closed stdout is told apart, since click would end the process with 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as exc:
+            raise ReaderLeftError from exc
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return every command, in the order of their use."""
