@@ -81,6 +81,7 @@ _QUESTION_WORDS = (
     "为什么|凭什么|是什么样的?|什么样的?|是什么|有什么|什么|怎么样|怎么办|怎么|怎样|如何|为何|何时|何地|何种|多少|多久|多大|多长|多高"
     "|有哪些|哪一?[些个种位年天月日家条项类次部款座所名国省市县]|哪里|哪儿|是否|是不是|有没有|能不能|可不可以|会不会|要不要|请问|请告诉我|告诉我|我想知道|想知道"
 )
+_MOST_WORD_WEIGHT = 4
 _ASKING = re.compile(
     rf"{_QUESTION_WORDS}|(?<!\w)(?:what|which|who|whom|whose|when|where|why|how|is|are|was|were|do|does|did|the|an?|of)(?!\w)"
     r"|[吗呢吧啊呀](?=[?!。,\s]|$)"
@@ -90,9 +91,10 @@ _ASKING = re.compile(
 def query_weights(question: str) -> Mapping[str, float]:
     """Return what a question asks for: each token of it with its weight in the search.
 
-    Pure question words are left out, unless nothing else would remain. Empty when the question holds no letters,
-    characters or digits.
+    Pure question words are left out, unless nothing else would remain. A word weighs as much as a Chinese word of its
+    length would with all its characters; else "DeepSpeed" would count a quarter of "发布". Empty when the question
+    holds no letters, characters or digits.
     """
     folded = fold(question)
     tokens = tokenize_folded(_ASKING.sub(" ", folded)) or tokenize_folded(folded)
-    return dict.fromkeys(tokens, 1.0)
+    return {token: 1.0 if is_unspaced(token) else float(min(len(token), _MOST_WORD_WEIGHT)) for token in tokens}

@@ -1,7 +1,8 @@
 """How much of a question one sentence covers: the second stage, and the extractive answer's choice. Pure.
 
-Coverage = share of the question's weight that a sentence holds together with its chunk's title and heading, in [0, 1];
-of several sentences the best counts. The weight of a token is its inverse document frequency in the collection.
+Coverage = share of the question's weight that a sentence holds together with its chunk's title and heading, in [0, 1].
+Of a chunk's sentences the best one and the best two in a row count half each: an answer often stands in one sentence
+and its subject in the one before. The weight of a token is its inverse document frequency in the collection.
 """
 
 from __future__ import annotations
@@ -65,11 +66,11 @@ class Coverage:
         self._words = [(token, weight) for token, weight in kept.items() if not is_unspaced(token)]
 
     def best(self, text: str, context_line: str = "") -> float:
-        """Return the coverage of a text's best sentence.
+        """Return the coverage of a text's best sentences.
 
         Args:
             text: As stored.
-            context_line: Title and heading; what they hold counts for every sentence.
+            context_line: Title and heading; what they hold counts as held by every sentence.
         """
         if not self._total:
             return 0.0
@@ -77,17 +78,19 @@ class Coverage:
         given, unspaced, wanted = self._split(context_line)
         # Most tokens of a question are nowhere in a chunk: asked once here instead of once a sentence.
         unspaced = [(token, weight) for token, weight in unspaced if token in folded]
-        best = 0.0
+        alone = together = 0.0
+        before: dict[str, float] = {}
         for sentence in _SENTENCE_END.split(folded):
-            held = 0.0
-            for token, weight in unspaced:
-                if token in sentence:
-                    held += weight
-            if wanted and not sentence.isspace():
+            held = {token: weight for token, weight in unspaced if token in sentence}
+            if wanted and len(sentence) > 1:
                 present = words(sentence)
-                held += sum(weight for token, weight in wanted if token in present)
-            best = max(best, held)
-        return (given + best) / self._total
+                held.update((token, weight) for token, weight in wanted if token in present)
+            if held:
+                own = sum(held.values())
+                alone = max(alone, own)
+                together = max(together, own + sum(before[token] for token in before if token not in held))
+            before = held
+        return min(1.0, (given + (alone + together) / 2) / self._total)
 
     def _split(self, context_line: str) -> tuple[float, Sequence[tuple[str, float]], Sequence[tuple[str, float]]]:
         """Return the weight that the context line holds, and the tokens that it does not hold."""
