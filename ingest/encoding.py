@@ -57,6 +57,7 @@ _MARKS = (
 )
 _ONE_SCRIPT = re.compile(r"[\u00a0-\u017f]+|[\u0370-\u03ff]+|[\u0400-\u04ff]+|[\u0590-\u05ff]+|[\u0600-\u06ff]+")
 _PRINTABLE = re.compile(rb"[ -~]")
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _ESCAPED = re.compile(rb"\x1b\$[@B]")
 _WIDE = ("utf-16-le", "utf-16-be")
 _NARROW = ("utf-8", "gb18030", "cp950", "big5hkscs", "cp932", "euc_jp", "cp949")
@@ -111,7 +112,7 @@ def decode(data: bytes, *, source: str, declared: str | None = None) -> DecodedT
     marked = _decode_marked(data, source)
     if marked is not None:
         return marked
-    if data.isascii() and not _looks_binary_ascii(data):
+    if data.isascii() and not (_has_many_controls(data) if len(data) > 64 else _CONTROL.search(data)):
         return _decode_ascii(data)
     if declared is not None:
         believed = _decode_declared(data, declared)
@@ -139,11 +140,10 @@ def _decode_ascii(data: bytes) -> DecodedText:
     return DecodedText(data.decode("ascii"), "UTF-8", 1.0)
 
 
-def _looks_binary_ascii(data: bytes) -> bool:
-    return _BAD.search(data[:SAMPLE_BYTES].decode("latin-1").translate(_HIGH_TO_SPACE)) is not None
-
-
-_HIGH_TO_SPACE = dict.fromkeys(range(0x7F, 0x100), " ")
+def _has_many_controls(data: bytes) -> bool:
+    """Tell binary data from text with a stray control character."""
+    sample = data[:SAMPLE_BYTES]
+    return len(_CONTROL.findall(sample)) > max(1, len(sample) // 200)
 
 
 def _decode_declared(data: bytes, declared: str) -> DecodedText | None:
@@ -161,12 +161,12 @@ def _decode_declared(data: bytes, declared: str) -> DecodedText | None:
 
 
 def _detect(data: bytes, source: str) -> DecodedText:
-    has_nul = b"\0" in data[:SAMPLE_BYTES]
-    codecs_to_try = _WIDE if has_nul else _NARROW + _WIDE
+    is_wide = b"\0" in data[:SAMPLE_BYTES] and _has_many_controls(data)
+    codecs_to_try = _WIDE if is_wide else _NARROW + _WIDE
     judged = [_judge(_sample(data, wide=codec in _WIDE), codec) for codec in codecs_to_try]
     candidates = sorted((c for c in judged if c is not None), key=lambda c: -c.score)
     if not candidates:
-        if has_nul or _looks_binary_ascii(data):
+        if _has_many_controls(data):
             raise BinaryFileError(source)
         raise EncodingError(source, [])
     best = candidates[0]
@@ -176,6 +176,8 @@ def _detect(data: bytes, source: str) -> DecodedText:
     name = _PUBLIC_NAMES[best.codec]
     rival = next((c for c in candidates[1:] if _PUBLIC_NAMES[c.codec] != name and c.sample != best.sample), None)
     lead = best.score - (max(rival.score, 0.0) if rival is not None else 0.0)
+    if best.score < MIN_SCORE and _has_many_controls(data):
+        raise BinaryFileError(source)
     if best.score < MIN_SCORE or lead < MIN_LEAD or best.evidence < MIN_EVIDENCE:
         raise EncodingError(source, list(dict.fromkeys(_PUBLIC_NAMES[c.codec] for c in candidates[:3])))
     return _finish(data, source, best, round(min(0.99, 0.5 + lead / 2), 2), candidates)
@@ -183,10 +185,11 @@ def _detect(data: bytes, source: str) -> DecodedText:
 
 def _is_surely_utf8(sample: str, best: _Candidate) -> bool:
     """Tell UTF-8 from short GBK text that happens to be valid UTF-8: of two-byte sequences alone, in mixed scripts."""
-    if re.search(r"[\u0800-\U0010ffff]", sample):
+    if best.codec in _WIDE or re.search(r"[\u0800-\U0010ffff]", sample):
         return True
     letters = "".join(char for char in sample if char > "\x7f")
-    return best.evidence < MIN_EVIDENCE and _ONE_SCRIPT.fullmatch(letters) is not None
+    is_enough = len(letters) >= 8 or re.search("[A-Za-z]{2}", sample) is not None
+    return is_enough and best.evidence < MIN_EVIDENCE and _ONE_SCRIPT.fullmatch(letters) is not None
 
 
 def _finish(
@@ -222,7 +225,7 @@ def _judge(sample: bytes, codec: str) -> _Candidate | None:
         text = codecs.getincrementaldecoder(codec)("strict").decode(sample, final=len(sample) < SAMPLE_BYTES & ~1)
     except UnicodeDecodeError:
         return None
-    if not text or len(_BAD.findall(text)) > len(text) // 200:
+    if not text or len(_BAD.findall(text)) > max(1, len(text) // 200):
         return None
     weights = [_weight(char, codec) for char in text if char > "\x7f"]
     if codec in _WIDE and len(weights) < len(text) / 20:  # Nearly all ASCII, in two bytes each.

@@ -67,6 +67,8 @@ def choose_title(candidates: Iterable[str | None], source: str) -> str:
 def _is_sensible(title: str) -> bool:
     if not 2 <= len(title) <= MAX_TITLE_CHARS or _NO_TITLE.fullmatch(title):
         return False
-    if "\ufffd" in title or re.search(r"[/\\]{1}\S*[/\\]|[\x80-\x9f\xc0-\xff]{3,}", title):  # A path; mojibake.
+    if "\ufffd" in title or re.search(r"[/\\]\S*[/\\]", title):  # A path.
+        return False
+    if len(re.findall(r"[\x80-\xff]", title)) > 0.3 * len(title):  # Chinese bytes read as Latin-1.
         return False
     return sum(char.isalpha() for char in title) * 2 >= len(title)

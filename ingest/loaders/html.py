@@ -40,6 +40,8 @@ def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
     if len(decoded.text) > settings.max_text_chars:
         raise FileTooLargeError(source, len(decoded.text), settings.max_text_chars // (1024 * 1024), unpacked=True)
     root = parse(decoded.text, source=source)
+    if root is None:
+        raise EmptyFileError(source)
     builder = DocumentBuilder(source, settings)
     walker = Walker(builder, max_depth=settings.max_depth)
     walker.walk(root)
@@ -70,18 +72,15 @@ def _charset_warning(declared: str | None, decoded: DecodedText) -> tuple[Messag
 
 
 def parse(text: str, *, source: str) -> Any:
-    """Return the root element of a page or fragment; no entity or network access."""
+    """Return the root element of a page or fragment, None if it has none; no entity or network access."""
     # Bytes with a named encoding: given str, lxml refuses pages that declare an encoding.
     parser = etree.HTMLParser(
         encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True, recover=True
     )
     try:
-        root = etree.fromstring(text.replace("\0", "").encode("utf-8", "ignore"), parser)
+        return etree.fromstring(text.replace("\0", "").encode("utf-8", "ignore"), parser)
     except (etree.XMLSyntaxError, ValueError) as exc:
         raise BrokenFileError(source, "html", str(exc)[:100]) from exc
-    if root is None:
-        raise EmptyFileError(source)
-    return root
 
 
 def _titles(root: Any) -> Iterator[str | None]:

@@ -42,7 +42,9 @@ def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
         elif kind == "table":
             builder.table(value, has_header=True)
         elif kind == "html":
-            html.Walker(builder, max_depth=settings.max_depth).walk(html.parse(str(value), source=source))
+            root = html.parse(str(value), source=source)
+            if root is not None:
+                html.Walker(builder, max_depth=settings.max_depth).walk(root)
         else:
             builder.paragraph(str(value))
     document = builder.build(choose_title(titles, source), {"encoding": decoded.encoding, **metadata})

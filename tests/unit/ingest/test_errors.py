@@ -1,0 +1,108 @@
+import pickle
+
+import pytest
+
+from ingest import errors as e
+from retrieval.errors import Message
+
+CASES = [
+    (
+        e.EmptyFileError("空.txt"),
+        "empty_file",
+        "'空.txt' holds no text. Check that it was saved or copied completely.",
+        "'空.txt' 中没有文字。请检查文件是否保存或复制完整。",
+    ),
+    (
+        e.BrokenFileError("a.pdf", "pdf", "no xref"),
+        "broken_file",
+        "'a.pdf' is damaged and cannot be read as pdf (no xref). Open it in its own program, save it again and retry.",
+        "'a.pdf' 已损坏，无法按 pdf 读取（no xref）。请用原程序打开并另存后重试。",
+    ),
+    (
+        e.EncryptedError("a.pdf"),
+        "encrypted",
+        "'a.pdf' is encrypted. Save a copy without a password and ingest that.",
+        "'a.pdf' 已加密。请另存一份无密码的副本后再导入。",
+    ),
+    (
+        e.NeedsOcrError("a.pdf", 3),
+        "needs_ocr",
+        "'a.pdf' has no text layer on any of its 3 pages: it is scanned and needs OCR. "
+        "Run it through an OCR program that adds a text layer, then ingest the result.",
+        "'a.pdf' 共 3 页，均无文字层：是扫描件，需要 OCR。请先用 OCR 程序添加文字层，再导入。",
+    ),
+    (
+        e.UnsupportedFormatError("a.xlsx", Message("an Excel workbook", " Excel 工作簿")),
+        "unsupported_format",
+        "'a.xlsx' is an Excel workbook, which is not supported; supported are txt, md, html, pdf and docx. "
+        "Export it to one of those and ingest that.",
+        "'a.xlsx' 是 Excel 工作簿，暂不支持；支持的格式：txt、md、html、pdf、docx。请转换为其中一种格式后再导入。",
+    ),
+    (
+        e.EncodingError("a.txt", ["GB18030", "Big5"]),
+        "unknown_encoding",
+        "The text encoding of 'a.txt' cannot be told with confidence (candidates: GB18030, Big5). "
+        "Convert it to UTF-8, e.g. `iconv -f GB18030 -t UTF-8 IN > OUT`, and ingest that.",
+        "无法确定 'a.txt' 的文字编码（可能是：GB18030、Big5）。"
+        "请先转换为 UTF-8，例如 `iconv -f GB18030 -t UTF-8 IN > OUT`，再导入。",
+    ),
+    (
+        e.EncodingError("a.txt", []),
+        "unknown_encoding",
+        "The text encoding of 'a.txt' cannot be told with confidence (candidates: none). "
+        "Convert it to UTF-8, e.g. `iconv -f GB18030 -t UTF-8 IN > OUT`, and ingest that.",
+        "无法确定 'a.txt' 的文字编码（可能是：无）。"
+        "请先转换为 UTF-8，例如 `iconv -f GB18030 -t UTF-8 IN > OUT`，再导入。",
+    ),
+    (
+        e.BinaryFileError("a.txt", Message("a PNG image", "PNG 图片")),
+        "binary_file",
+        "'a.txt' is not text but binary data (a PNG image). "
+        "Give it its right name, or convert it to one of txt, md, html, pdf and docx.",
+        "'a.txt' 不是文本，而是二进制数据（PNG 图片）。请改用正确的文件名，或转换为 txt、md、html、pdf、docx 之一。",
+    ),
+    (
+        e.BinaryFileError("a.txt"),
+        "binary_file",
+        "'a.txt' is not text but binary data. "
+        "Give it its right name, or convert it to one of txt, md, html, pdf and docx.",
+        "'a.txt' 不是文本，而是二进制数据。请改用正确的文件名，或转换为 txt、md、html、pdf、docx 之一。",
+    ),
+    (
+        e.FileTooLargeError("a.txt", 300 * 1024 * 1024, 200),
+        "file_too_large",
+        "'a.txt' is 300 MB, over the limit of 200 MB. Split it, or raise HUOZI_MAX_UPLOAD_MB.",
+        "'a.txt' 为 300 MB，超过上限 200 MB。请拆分文件，或调大 HUOZI_MAX_UPLOAD_MB。",
+    ),
+    (
+        e.FileTooLargeError("a.docx", 600 * 1024 * 1024 + 1, 500, unpacked=True),
+        "file_too_large",
+        "'a.docx' unpacks to 601 MB, over the limit of 500 MB. Split it, or remove large pictures.",
+        "'a.docx' 解压后为 601 MB，超过上限 500 MB。请拆分文件或删除其中的大图。",
+    ),
+    (
+        e.FileVanishedError("a.txt"),
+        "file_vanished",
+        "'a.txt' vanished while it was being read. Run the ingestion again.",
+        "'a.txt' 在读取过程中消失了。请重新导入。",
+    ),
+    (
+        e.UnreadableError("a.txt", "Permission denied"),
+        "unreadable",
+        "'a.txt' cannot be read (Permission denied). Check its permissions and links.",
+        "无法读取 'a.txt'（Permission denied）。请检查权限与链接。",
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "english", "chinese"), CASES)
+def test_message_says_what_failed_and_what_to_do(error, code, english, chinese):
+    assert (error.code, str(error), error.render("zh")) == (code, english, chinese)
+
+
+@pytest.mark.parametrize("error", [case[0] for case in CASES])
+def test_error_is_the_same_when_it_comes_from_another_process(error):
+    copy = pickle.loads(pickle.dumps(error))
+
+    assert type(copy) is type(error)
+    assert (copy.source, copy.message, copy.hint) == (error.source, error.message, error.hint)
