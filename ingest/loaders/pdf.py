@@ -14,7 +14,7 @@ from ingest.clean import clean_line
 from ingest.errors import BrokenFileError, EmptyFileError, EncryptedError, NeedsOcrError
 from ingest.loaders.base import LoadedFile, choose_title
 from ingest.loaders.builder import DocumentBuilder
-from ingest.loaders.pdf_lines import CELL_GAP, Line, Paragraph, layout, title_of
+from ingest.loaders.pdf_lines import WIDE_GAP, Line, Paragraph, layout, title_of
 from ingest.settings import LoadSettings
 from retrieval.errors import Message
 
@@ -118,54 +118,50 @@ def _read_page(pdf: Any, number: int, source: str) -> list[Line]:
 
 
 def _lines(textpage: Any) -> list[Line]:
-    """Return the page's lines with their places, in the order of the content stream."""
-    n_chars = textpage.count_chars()
-    codes = [raw.FPDFText_GetUnicode(textpage, index) for index in range(n_chars)]
+    """Return the page's lines with their places, in the order of the content stream; a wide gap ends a line."""
+    codes = [raw.FPDFText_GetUnicode(textpage, index) for index in range(textpage.count_chars())]
     lines: list[Line] = []
     run: list[int] = []
     for index, code in enumerate([*codes, 10]):
         if code not in (10, 13):
             run.append(index)
         elif run:
-            line = _line(textpage, run, codes)
-            if line is not None:
-                lines.append(line)
+            pieces = _split_at_gaps(textpage, run, codes)
+            lines += [line for piece in pieces if (line := _line(textpage, piece, codes)) is not None]
             run = []
     return lines
 
 
+def _split_at_gaps(textpage: Any, run: list[int], codes: list[int]) -> list[list[int]]:
+    """Cut a line where a space is as wide as the gap between cells or columns."""
+    pieces: list[list[int]] = [[]]
+    for position, index in enumerate(run):
+        if codes[index] == 0x20 and 0 < position < len(run) - 1 and codes[run[position + 1]] != 0x20:
+            before, after = _box(textpage, run[position - 1]), _box(textpage, run[position + 1])
+            if after[0] - before[2] > WIDE_GAP * max(_font_size(textpage, run[position + 1]), 1.0):
+                pieces.append([])
+                continue
+        pieces[-1].append(index)
+    return pieces
+
+
 def _line(textpage: Any, run: list[int], codes: list[int]) -> Line | None:
     visible = [index for index in run if codes[index] not in (0, 2, 0x20, 0xA0, 0x3000, 0xFFFE)]
-    if not visible:
+    # 2 is pdfium's mark of a hyphen at a line's end.
+    chars = "".join(chr(codes[index]) for index in run if codes[index] not in (0, 2, 0xFFFE))
+    text = clean_line(chars.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore"))
+    if not visible or not text:
         return None
     first, last = _box(textpage, visible[0]), _box(textpage, visible[-1])
-    height = _font_size(textpage, visible[len(visible) // 2]) or max(first[3] - first[1], 1.0)
-    text = _text(textpage, run, codes, height)
-    if not text:
-        return None
+    middle = visible[len(visible) // 2]
     return Line(
         text=text,
         left=first[0],
         right=max(last[2], first[2]),
         bottom=min(first[1], last[1]),
-        height=height,
-        weight=int(raw.FPDFText_GetFontWeight(textpage, visible[len(visible) // 2])),
+        height=_font_size(textpage, middle) or max(first[3] - first[1], 1.0),
         indented=codes[run[0]] == 0x3000,
     )
-
-
-def _text(textpage: Any, run: list[int], codes: list[int], height: float) -> str:
-    """Return a line's characters; a space that is as wide as a gap between cells becomes a cell separator."""
-    parts: list[str] = []
-    for position, index in enumerate(run):
-        code = codes[index]
-        if code == 0x20 and 0 < position < len(run) - 1 and codes[run[position + 1]] != 0x20:
-            gap = _box(textpage, run[position + 1])[0] - _box(textpage, run[position - 1])[2]
-            parts.append(CELL_GAP if gap > 1.2 * height else " ")
-        elif code not in (0, 2, 0xFFFE):  # 2 is pdfium's mark of a hyphen at a line's end.
-            parts.append(chr(code))
-    text = "".join(parts).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
-    return CELL_GAP.join(cell for cell in map(clean_line, text.split(CELL_GAP)) if cell)
 
 
 def _font_size(textpage: Any, index: int) -> float:

@@ -10,12 +10,18 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 CELL_GAP = "\x1f"
 """Stands in a line's text where a wide gap separates table cells."""
 
+WIDE_GAP = 1.2
+"""A gap of more font heights than this separates cells or columns."""
+
 _ENDS = "。！？；!?;：:”』」】"
+_SHORT_LINE = 15
+"""A line of fewer full-width characters that ends a sentence ends its paragraph, on a page of short lines too."""
+
 _ITEM = re.compile(
     r"[（(]?[一二三四五六七八九十百]{1,4}[)）、]|[（(]?\d{1,3}[)）、]|\d{1,3}[.．](?!\d)"
     r"|\d{1,2}(?:\.\d{1,2}){1,3} +(?![万亿元%年月日个倍])|第[一二三四五六七八九十百千零〇\d]{1,7}[条章节编款项]"
@@ -41,7 +47,6 @@ class Line:
         right: Right edge.
         bottom: Lower edge.
         height: Height of the font.
-        weight: Of the font, about 400 for normal and 700 for bold; unreliable in many files.
         indented: Whether it starts with an ideographic space.
     """
 
@@ -50,7 +55,6 @@ class Line:
     right: float
     bottom: float
     height: float
-    weight: int = 400
     indented: bool = False
 
 
@@ -75,7 +79,7 @@ class Paragraph:
 
 def layout(pages: Sequence[Sequence[Line]]) -> list[Paragraph]:
     """Return the paragraphs of all pages in reading order."""
-    merged = [order_columns(merge_fragments(page)) for page in pages]
+    merged = [merge_fragments(order_columns(page)) for page in pages]
     kept = drop_running_lines(merged)
     body = _body_height(kept)
     paragraphs: list[Paragraph] = []
@@ -93,21 +97,19 @@ def title_of(paragraphs: Sequence[Paragraph]) -> str | None:
 
 
 def merge_fragments(lines: Sequence[Line]) -> list[Line]:
-    """Join pieces that stand on one line next to each other (a change of font starts a new piece)."""
+    """Join pieces that stand on one line next to each other: cells of a row, or a change of font."""
     merged: list[Line] = []
     for line in lines:
         before = merged[-1] if merged else None
         if before is not None and _is_beside(before, line):
             gap = line.left - before.right
-            glue = CELL_GAP if gap > 1.2 * before.height else " " if gap > 0.25 * before.height else ""
-            merged[-1] = Line(
-                before.text + glue + line.text,
-                before.left,
-                line.right,
-                min(before.bottom, line.bottom),
-                max(before.height, line.height),
-                before.weight,
-                before.indented,
+            glue = CELL_GAP if gap > WIDE_GAP * before.height else " " if gap > 0.25 * before.height else ""
+            merged[-1] = replace(
+                before,
+                text=before.text + glue + line.text,
+                right=line.right,
+                bottom=min(before.bottom, line.bottom),
+                height=max(before.height, line.height),
             )
         else:
             merged.append(line)
@@ -116,8 +118,7 @@ def merge_fragments(lines: Sequence[Line]) -> list[Line]:
 
 def _is_beside(before: Line, line: Line) -> bool:
     overlap = min(before.bottom + before.height, line.bottom + line.height) - max(before.bottom, line.bottom)
-    beside = before.right - 0.5 * before.height <= line.left <= before.right + 3 * before.height
-    return beside and overlap > 0.5 * min(before.height, line.height)
+    return line.left >= before.right - 0.5 * before.height and overlap > 0.5 * min(before.height, line.height)
 
 
 def order_columns(lines: Sequence[Line]) -> list[Line]:
@@ -157,7 +158,7 @@ def _is_running_text(lines: Sequence[Line]) -> bool:
     """Tell text that fills its column from the cells of a table."""
     width = max(line.right for line in lines) - min(line.left for line in lines)
     full = sum(line.right - line.left > 0.8 * width for line in lines)
-    return full > 0.5 * len(lines) and not any(CELL_GAP in line.text for line in lines)
+    return full > 0.5 * len(lines)
 
 
 def drop_running_lines(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
@@ -287,6 +288,8 @@ def _continues(
     if at_page_start or before is None:
         return not is_first_line and last.text[-1] not in _ENDS and len(last.text) > 20
     is_full = before.right >= edges[id(before)][1] - 1.6 * before.height
+    if last.text[-1] in _ENDS and before.right - before.left < _SHORT_LINE * before.height:
+        return False
     drop = before.bottom - line.bottom
     if (
         not is_full
