@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LOG = Path(sys.prefix) / "pip.log"
-COMMON_TOTAL, EXTRA_TOTAL = 100, 165
+COMMON_TOTAL, EXTRA_TOTAL = 115, 165
 """Packages that pip collects without and with extras: the bar's length, nothing else hangs on them."""
 BAR_CHARS = 30
 LINES_SHOWN = 30
@@ -26,6 +26,9 @@ QUIET = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore",
 class Bar:
     """A line that is drawn anew on a terminal, or a line for every quarter elsewhere."""
 
+    COLLECTING = 0.9
+    """Share of the bar that collecting takes; unpacking has the rest."""
+
     def __init__(self, total: int) -> None:
         self.total = total
         self.done = 0
@@ -34,9 +37,14 @@ class Bar:
         self._started = time.monotonic()
         self._is_terminal = sys.stderr.isatty()
 
+    @property
+    def share(self) -> float:
+        """How much of the bar is full, in [0, 1]."""
+        return min(1.0, self.done / self.total) * self.COLLECTING
+
     def draw(self) -> None:
         """Show how far it has come."""
-        share = min(1.0, self.done / self.total)
+        share = self.share
         if self._is_terminal:
             filled = int(share * BAR_CHARS)
             bar = "█" * filled + "░" * (BAR_CHARS - filled)
@@ -55,13 +63,13 @@ class Bar:
 
 
 def read(line: str, bar: Bar) -> None:
-    """Move the bar by a line of pip's; collecting is nine tenths of it, installing the rest."""
+    """Move the bar by a line of pip's; a package from a local folder is `Processing`."""
     word, _, rest = line.strip().partition(" ")
-    if word == "Collecting":
-        bar.done = min(bar.done + 1, int(bar.total * 0.9))
-        bar.text = rest.split(" ")[0]
+    if word in ("Collecting", "Processing"):
+        bar.done += 1
+        bar.text = rest.split(" ")[0].rpartition("/")[2]
     elif line.startswith("Installing collected packages"):
-        bar.done = int(bar.total * 0.9)
+        bar.done = bar.total
         bar.text = "解压安装 / unpacking"
 
 
