@@ -139,8 +139,9 @@ class Assistant:
         sampling = Sampling(max_tokens, temperature, tuple(stop) if stop else None)
         try:
             retrieval = await asyncio.to_thread(self._retrieve, question, history, collection, filters)
-            if not is_answerable(retrieval.evidence) or not retrieval.hits:
-                events = self._refuse(retrieval)
+            found = await asyncio.to_thread(self._collection, retrieval.collection)
+            if not is_answerable(retrieval, found.embedder if found is not None else "none"):
+                events = self._refuse(retrieval, found)
             elif self._generator is None:
                 events = self._extract(retrieval)
             else:
@@ -235,9 +236,8 @@ class Assistant:
             system=system,
         )
 
-    async def _refuse(self, retrieval: Retrieval) -> AsyncGenerator[AnswerEvent, None]:
+    async def _refuse(self, retrieval: Retrieval, collection: Collection | None) -> AsyncGenerator[AnswerEvent, None]:
         language = language_of(retrieval.question, self._language)
-        collection = await asyncio.to_thread(self._collection, retrieval.collection)
         text = refusal_text(retrieval, collection, language)
         yield SourcesEvent((), "refused")
         yield TextEvent(text)

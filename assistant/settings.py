@@ -55,5 +55,5 @@ class AnswerSettings(BaseModel):
     top_k: int = Field(default=10, ge=1, le=100, description="chunks retrieved for an answer")
     max_sources: int = Field(default=6, ge=1, le=50, description="chunks shown to the model or quoted from")
     max_sentences: int = Field(default=3, ge=1, le=10, description="sentences of an extractive answer")
-    max_question_chars: int = Field(default=8_000, ge=1, description="longest question, in characters")
+    max_question_chars: int = Field(default=4_000, ge=1, le=4_000, description="longest question, in characters")
     history_turns: int = Field(default=20, ge=0, description="newest messages of the conversation sent to the model")

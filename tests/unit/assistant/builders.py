@@ -13,7 +13,9 @@ GOOD = Evidence(coverage=0.9, keyword=30.0, keyword_mass=32.0, similarity=0.9, a
 BAD = Evidence(coverage=0.02, keyword=1.0, keyword_mass=40.0, similarity=0.7, agreement=0.0, n_chunks=3)
 
 
-def source(text: str, *, title: str = "员工手册", name: str = "手册.pdf", start: int = 0, **fields: Any) -> ScoredChunk:
+def source(
+    text: str, *, title: str = "员工手册", name: str = "手册.pdf", start: int = 0, coverage: float = 0.9, **fields: Any
+) -> ScoredChunk:
     """A retrieved chunk that lies at `start` in its document."""
     chunk = Chunk(
         chunk_id=f"{name}#{start}",
@@ -27,7 +29,7 @@ def source(text: str, *, title: str = "员工手册", name: str = "手册.pdf", 
         end=start + len(text),
         **fields,
     )
-    return ScoredChunk(chunk, score=1.0, keyword=20.0, coverage=0.9)
+    return ScoredChunk(chunk, score=1.0, keyword=20.0, coverage=coverage)
 
 
 @dataclass

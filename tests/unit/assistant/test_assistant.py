@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.unit.assistant.builders import BAD, FakeCatalog, FakeRetriever, sourc
 LEAVE = source("总则。年休假为5天。", start=10, page=1)
 TRAVEL = source("住宿费每天不超过400元。", name="差旅.docx", title="差旅制度")
 HITS = (LEAVE, TRAVEL)
+FAR = (replace(LEAVE, coverage=0.05), replace(TRAVEL, coverage=0.02))
 
 
 async def collect(assistant: Assistant, question: str = "年休假有几天？", **options: object) -> list[AnswerEvent]:
@@ -84,7 +86,7 @@ async def test_documents_cannot_forge_turns_when_they_hold_control_tokens() -> N
 async def test_model_is_not_asked_when_the_evidence_is_poor() -> None:
     with FakeModelServer() as server:
         llm = LlmSettings(base_url=server.base_url)
-        retriever = FakeRetriever(HITS, BAD)
+        retriever = FakeRetriever(FAR, BAD)
         events = await collect(Assistant(retriever, llm=llm, catalog=FakeCatalog()), "火星上有几个人？")
     assert server.requests == []
     assert [event.type for event in events] == ["sources", "text", "done"]
@@ -97,7 +99,7 @@ async def test_model_is_not_asked_when_the_evidence_is_poor() -> None:
 
 
 async def test_refusal_is_english_when_the_question_is() -> None:
-    events = await collect(Assistant(FakeRetriever(HITS, BAD)), "How many people live on Mars?")
+    events = await collect(Assistant(FakeRetriever(FAR, BAD)), "How many people live on Mars?")
     assert isinstance(events[-1], DoneEvent)
     assert events[-1].answer.text == (
         'The collection "default" (3 passages) was searched and does not hold the answer.'

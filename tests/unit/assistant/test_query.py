@@ -39,9 +39,9 @@ def test_error_says_so_when_the_question_is_empty(question: str) -> None:
 
 def test_error_says_how_long_when_the_question_is_too_long() -> None:
     with pytest.raises(QuestionError) as caught:
-        check_question("问" * 100_000, 8000)
-    assert caught.value.message.en == "The question has 100000 characters; at most 8000 can be asked."
-    assert caught.value.message.zh == "问题有 100000 个字符，最多 8000 个。"
+        check_question("问" * 100_000, 4000)
+    assert caught.value.message.en == "The question has 100000 characters; at most 4000 can be asked."
+    assert caught.value.message.zh == "问题有 100000 个字符，最多 4000 个。"
 
 
 def test_language_follows_the_question_when_it_has_letters() -> None:

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from assistant.refusal import (
+    E5_WEIGHTS,
+    KEYWORD_WEIGHTS,
+    everyday_missing,
+    evidence_sum,
+    is_answerable,
+    is_model_refusal,
+    names_another,
+    refusal_text,
+)
+from retrieval.models import Collection, Evidence, Retrieval, ScoredChunk
+from tests.unit.assistant.builders import BAD, GOOD, source
+
+LEAVE = source("年休假为5天。")
+
+
+def found(question: str, *hits: ScoredChunk, evidence: Evidence = GOOD) -> Retrieval:
+    return Retrieval(question, "制度", hits, evidence)
+
+
+def test_question_is_answered_when_the_evidence_is_good() -> None:
+    assert is_answerable(found("年休假几天？", LEAVE))
+    assert is_answerable(found("年休假几天？", LEAVE), "e5")
+
+
+def test_question_is_refused_when_the_evidence_is_poor() -> None:
+    far = replace(LEAVE, coverage=0.02)
+    assert not is_answerable(found("火星移民计划？", far, evidence=BAD))
+    assert not is_answerable(found("火星移民计划？", far, evidence=BAD), "e5")
+
+
+def test_question_is_refused_when_nothing_is_found() -> None:
+    assert not is_answerable(found("年休假几天？"))
+
+
+def test_cosine_decides_nothing_when_the_embedder_is_unknown() -> None:
+    near = found("年休假几天？", LEAVE, evidence=replace(GOOD, similarity=0.95))
+    far = found("年休假几天？", LEAVE, evidence=replace(GOOD, similarity=0.3))
+    assert is_answerable(near, "sentence-transformers:x") == is_answerable(far, "sentence-transformers:x")
+    assert evidence_sum(near, E5_WEIGHTS) > evidence_sum(far, E5_WEIGHTS)
+
+
+@pytest.mark.parametrize("weights", [KEYWORD_WEIGHTS, E5_WEIGHTS])
+def test_sum_grows_when_the_evidence_grows(weights: object) -> None:
+    assert isinstance(weights, type(KEYWORD_WEIGHTS))
+    poor = evidence_sum(found("年休假几天？", replace(LEAVE, coverage=0.1), evidence=BAD), weights)
+    assert evidence_sum(found("年休假几天？", LEAVE, evidence=BAD), weights) > poor
+    assert evidence_sum(found("年休假几天？", LEAVE, evidence=GOOD), weights) > poor
+
+
+def test_only_everyday_characters_count_when_some_are_missing() -> None:
+    assert everyday_missing(found("工人能不能上网", source("工会。"))) == pytest.approx(3 / 4)
+    assert everyday_missing(found("臺灣", source("台湾"))) == 0.0
+    assert everyday_missing(found("？")) == 0.0
+
+
+def test_question_is_refused_when_it_names_another_of_the_kind() -> None:
+    reports = [
+        source("净利润为五千万元。", title=f"{name}有限公司年度报告") for name in ("绿源环保", "蓝天旅游", "华夏娱乐")
+    ]
+    weak = replace(GOOD, coverage=0.5)
+    assert names_another(found("红星钢铁有限公司的净利润是多少？", *reports, evidence=weak))
+    assert not names_another(found("绿源环保有限公司的净利润是多少？", *reports, evidence=weak))
+    assert not names_another(found("净利润是多少？", *reports, evidence=weak))
+    assert not names_another(found("红星钢铁有限公司的净利润是多少？", *reports, evidence=GOOD))
+
+
+def test_model_refuses_when_it_cites_nothing_and_says_so() -> None:
+    assert is_model_refusal("资料中没有找到答案。", 0)
+    assert not is_model_refusal("资料中没有找到全部答案，但年假为5天。[1]", 1)
+    assert not is_model_refusal("年假为5天。", 0)
+
+
+def test_refusal_says_so_when_the_collection_is_empty() -> None:
+    empty = found("年假？", evidence=Evidence())
+    assert refusal_text(empty, None, "zh") == "集合“制度”里还没有内容，无法回答。请先导入文档。"
+    assert refusal_text(empty, None, "en") == (
+        'The collection "制度" is empty, so there is nothing to answer from. Ingest documents first.'
+    )
+
+
+def test_refusal_names_what_was_searched_when_titles_repeat() -> None:
+    collection = Collection("vs_1", "制度", "none", 0, 0.0, n_documents=7, n_chunks=3)
+    text = refusal_text(found("火星？", LEAVE, LEAVE, evidence=BAD), collection, "zh")
+    assert text == (
+        "查找了集合“制度”（7 份文档、3 个片段），没有找到这个问题的答案。"
+        "最接近的文档是《员工手册》。可以换个说法再问，或先导入相关文档。"
+    )
