@@ -11,7 +11,7 @@ from bisect import bisect_right
 
 from ingest.settings import SplitSettings
 from ingest.split.packing import pack
-from ingest.split.units import Unit, units_of
+from ingest.split.units import Opens, Unit, units_of
 from retrieval.models import Document, Span
 
 __all__ = ["split"]
@@ -34,6 +34,8 @@ def _span(document: Document, units: list[Unit]) -> Span:
 
 
 def _shared_path(units: list[Unit]) -> tuple[str, ...]:
+    """Return the path that all body text of a span has in common; that of its last heading if it has no body."""
+    units = [unit for unit in units if unit.opens != Opens.HEADING] or units[-1:]
     path = units[0].path
     for unit in units[1:]:
         if unit.path is not path:

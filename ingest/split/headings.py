@@ -15,7 +15,7 @@ _CHAPTER = re.compile(rf"第\s?({NUMERAL})\s?([编篇卷部章节節編])(?:分)
 _CHAPTER_LEVELS = {"编": 1, "編": 1, "篇": 1, "卷": 1, "部": 1, "章": 2, "节": 3, "節": 3}
 _LISTED = re.compile(rf"({NUMERAL})、\s*\S")
 _BRACKETED = re.compile(rf"[（(]({NUMERAL})[）)]\s*\S")
-_DECIMAL = re.compile(r"\d{1,2}((?:\.\d{1,2}){1,4})\.?[\s\u3000]+(?=[A-Za-z\u4e00-\u9fff《“])")
+_DECIMAL = re.compile(r"\d{1,2}((?:\.\d{1,2}){1,4})\.?[\s\u3000]+(?![万亿元年月日个倍])(?=[A-Za-z\u4e00-\u9fff《“])")
 _BRACES = re.compile(r"【[^【】]{1,30}】$")
 _PROSE_END = re.compile(r"[。；，、！？!?;,…]$|\.{3,}|\s\d+$")
 _ROW = re.compile(r"\|.*\|\s*$|[^|\n]+ \| [^|\n]+")

@@ -43,7 +43,8 @@ def _ends(text: str, start: int, end: int) -> Iterator[int]:
                 opened.pop()
         position = match.end()
         opened = [offset for offset in opened if position - offset <= _LONG_QUOTE]
-        if not opened and not _ABBREVIATION.search(text, max(start, position - 8), position):
+        is_aside = text[position - 1] in "）)】》"  # The sentence around a bracket goes on.
+        if not opened and not is_aside and not _ABBREVIATION.search(text, max(start, position - 8), position):
             yield position
 
 

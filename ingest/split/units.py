@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
+from ingest.clean import clean_line
 from ingest.split.articles import ArticleCounter
 from ingest.split.headings import HeadingFinder
 from ingest.split.sentences import cut_long, sentence_spans
@@ -65,7 +66,7 @@ def units_of(document: Document, max_chars: int) -> list[Unit]:
         if line.level:
             while stack and stack[-1][0] >= line.level:
                 stack.pop()
-            stack.append((line.level, text.lstrip("#").strip()))
+            stack.append((line.level, clean_line(text.lstrip("#"))))
             path = tuple(name for _, name in stack)
             opens = Opens.HEADING
         elif line.is_row:
