@@ -28,7 +28,7 @@ from assistant.events import (
 )
 from assistant.extract import extract
 from assistant.generate import FinishReason, Generator, Sampling
-from assistant.query import check_question, language_of, plan_search
+from assistant.query import Search, check_question, language_of, plan_search
 from assistant.refusal import is_answerable, is_model_refusal, refusal_text
 from assistant.settings import AnswerSettings, LlmSettings
 from retrieval.errors import HuoziError, Language, NotFoundError
@@ -138,7 +138,8 @@ class Assistant:
         """
         sampling = Sampling(max_tokens, temperature, tuple(stop) if stop else None)
         try:
-            retrieval = await asyncio.to_thread(self._retrieve, question, history, collection, filters)
+            search = plan_search(check_question(question, self._settings.max_question_chars), history)
+            retrieval = await asyncio.to_thread(self._retrieve, search, collection, filters)
             found = await asyncio.to_thread(self._collection, retrieval.collection)
             if not is_answerable(retrieval, found.embedder if found is not None else "none"):
                 events = self._refuse(retrieval, found)
@@ -209,11 +210,7 @@ class Assistant:
         finally:
             await self.aclose()
 
-    def _retrieve(
-        self, question: str, history: Sequence[Turn], collection: str, filters: Mapping[str, str]
-    ) -> Retrieval:
-        asked = check_question(question, self._settings.max_question_chars)
-        search = plan_search(asked, history)
+    def _retrieve(self, search: Search, collection: str, filters: Mapping[str, str]) -> Retrieval:
         return self._retriever.retrieve(
             search.question,
             collection=collection,

@@ -13,8 +13,11 @@ from retrieval.errors import Language, Message, QuestionError
 CONTEXT_TURNS = 2
 """Earlier user turns that a follow-up may lean on."""
 
-SHORT_CHARS = 8
-"""A question of fewer letters and characters than this names too little to be searched alone."""
+SHORT_CHARS = 14
+"""A question of fewer letters and characters than this may name too little to be searched alone.
+
+Earlier questions weigh half, so one that does stand alone is not disturbed: with 14, document MRR@10 of second turns is
+0.976, with 8 it is 0.889, and questions on a new topic keep 1.0."""
 
 # Words that point at what was said before, and ways to begin or end that only continue.
 _POINTS_BACK = re.compile(

@@ -23,7 +23,7 @@ def test_history_helps_when_the_question_leans_on_it(question: str) -> None:
     assert plan_search(question, HISTORY).context == ("Playfish的总部在哪里？",)
 
 
-@pytest.mark.parametrize("question", ["郝德泉从事什么职业工作？", "劳动合同试用期最长是多久？"])
+@pytest.mark.parametrize("question", ["新中国成立后郝德泉从事什么职业？", "三年期劳动合同的试用期最长是多久？"])
 def test_history_is_left_out_when_the_question_stands_alone(question: str) -> None:
     assert not leans_on_history(question)
     assert plan_search(question, HISTORY).context == ()
