@@ -17,6 +17,10 @@ from retrieval.models import Collection
 
 MAX_NAME_CHARS = 100
 
+# Written out: every search asks it.
+_COLUMNS = ("id", "name", "embedder", "dim", "created_at")
+_BY_NAME_OR_ID = f"SELECT {', '.join(_COLUMNS)} FROM collections WHERE name = ? OR id = ?"
+
 
 def normalise_name(name: str) -> str:
     """Return a collection name as it is stored: NFC, no white space around it.
@@ -75,9 +79,7 @@ class CollectionTable:
             CollectionNotFoundError: If there is none.
         """
         name = unicodedata.normalize("NFC", name_or_id).strip()
-        query = sa.select(collections).where(sa.or_(collections.c.name == name, collections.c.id == name))
-        with self._db.read() as connection:
-            rows = connection.execute(query).mappings().all()
+        rows = [dict(zip(_COLUMNS, row, strict=True)) for row in self._db.fetch(_BY_NAME_OR_ID, (name, name))]
         if not rows:
             known = [c.name for c in self.list_collections()]
             listed = ", ".join(repr(n) for n in known[:10]) or "none yet"

@@ -68,13 +68,17 @@ class DocumentTable:
     def live_chunks(self, collection_id: str, chunk_ids: Sequence[str]) -> dict[str, Chunk]:
         """Return those of the chunks that a search may show, by id."""
         found: dict[str, Chunk] = {}
-        with self._db.read() as connection:
-            for i in range(0, len(chunk_ids), SQL_BATCH):
-                batch = tuple(chunk_ids[i : i + SQL_BATCH])
-                query = _LIVE_CHUNKS.format(marks=",".join("?" * len(batch)))
-                for row in connection.exec_driver_sql(query, (collection_id, *batch)):
-                    fields: tuple[Any, ...] = (*row[:10], tuple(json.loads(row[10])), json.loads(row[11]))
-                    found[row[0]] = Chunk(*fields)
+        metadata: dict[str, dict[str, str]] = {}  # the chunks of a document share theirs
+        for i in range(0, len(chunk_ids), SQL_BATCH):
+            batch = chunk_ids[i : i + SQL_BATCH]
+            query = _LIVE_CHUNKS.format(marks=",".join("?" * len(batch)))
+            for row in self._db.fetch(query, (collection_id, *batch)):
+                heading, listed = row[10:]
+                known = metadata.get(listed)
+                if known is None:
+                    known = metadata[listed] = json.loads(listed)
+                values: tuple[Any, ...] = (*row[:10], tuple(json.loads(heading)) if heading != "[]" else (), known)
+                found[row[0]] = Chunk(*values)
         return found
 
     def live_chunk_vectors(self, collection_id: str) -> list[tuple[str, bytes | None]]:

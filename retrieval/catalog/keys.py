@@ -52,9 +52,7 @@ class KeyTable:
 
     def any(self) -> bool:
         """Whether a usable key exists."""
-        query = sa.select(api_keys.c.id).where(api_keys.c.revoked_at.is_(None)).limit(1)
-        with self._db.read() as connection:
-            return connection.execute(query).first() is not None
+        return bool(self._db.fetch("SELECT 1 FROM api_keys WHERE revoked_at IS NULL LIMIT 1"))
 
     def list(self) -> list[ApiKey]:
         """Return every key, oldest first, revoked ones too."""
