@@ -128,7 +128,11 @@ def _root_options(say: Say) -> list[click.Parameter]:
             help=say("设置一项，如 --set port=9000；可多次", "set anything, e.g. --set port=9000; may be repeated"),
         ),
         click.Option(["--lang"], type=click.Choice(["zh", "en"]), help=say("界面语言", "language of messages")),
-        click.Option(["--debug"], is_flag=True, help=say("出错时显示完整调用栈", "show tracebacks")),
+        click.Option(
+            ["--debug"],
+            is_flag=True,
+            help=say("显示生效的设置和调用栈", "show settings and tracebacks"),
+        ),
         click.Option(
             ["--version"],
             is_flag=True,

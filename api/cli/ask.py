@@ -61,20 +61,43 @@ def stream_answer(
     """
     # Closing the events stops the model's work, whatever ends this loop.
     with closing(cast("Generator[dict[str, Any]]", engine.ask(question, history, collection))) as events:
-        for event in events:
-            if event["type"] == "done":
-                answer: dict[str, Any] = event["answer"]
-                if not quiet:
-                    out("")
-                    show_sources(answer, say)
-                return answer
-            if quiet:
-                continue
-            if event["type"] == "sources" and event["mode"] == "extractive":
-                note(say("（未连接模型，以下摘自原文）", "(no model is connected: quoted from the documents)"))
-            elif event["type"] == "text":
-                out(event["text"], end="")
-    raise AssertionError("an answer ended without `done` or an error")
+        writer = _Writer(say, quiet=quiet)
+        try:
+            for event in events:
+                if event["type"] == "done":
+                    answer: dict[str, Any] = event["answer"]
+                    break
+                writer.take(event)
+        finally:
+            writer.end_line()
+    if not quiet:
+        show_sources(answer, say)
+    return answer
+
+
+class _Writer:
+    """Writes an answer's text as it comes."""
+
+    def __init__(self, say: Say, *, quiet: bool) -> None:
+        self._say = say
+        self._quiet = quiet
+        self._is_line_open = False
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Write what an event brings."""
+        if self._quiet:
+            return
+        if event["type"] == "text":
+            self._is_line_open = True
+            out(event["text"], end="")
+        elif event["type"] == "sources" and event["mode"] == "extractive":
+            note(self._say("（未连接模型，以下摘自原文）", "(no model is connected: quoted from the documents)"))
+
+    def end_line(self) -> None:
+        """End the line of a text, also of one that broke off."""
+        if self._is_line_open:
+            self._is_line_open = False
+            out("")
 
 
 def show_sources(answer: dict[str, Any], say: Say) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +15,10 @@ from api.cli.session import Session, session_of
 
 if TYPE_CHECKING:
     from ingest.report import IngestReport
+
+
+TICK_MS = 1000
+"""How often a watch that saw nothing comes round."""
 
 
 def build(say: Say) -> click.Command:
@@ -28,6 +34,14 @@ def build(say: Say) -> click.Command:
             is_flag=True,
             help=say("删除文件夹中已不存在的文件对应的文档", "delete documents whose files are gone from the folders"),
         ),
+        click.Option(
+            ["--watch"],
+            is_flag=True,
+            help=say(
+                "持续监视，有改动就再次导入，Ctrl-C 停止",
+                "go on, and ingest again whenever something changes; Ctrl-C ends it",
+            ),
+        ),
         json_option(say),
         help=say(
             "导入文件和文件夹。\n\n未改动的文件会跳过；读不了的文件单独列出，不影响其他文件。",
@@ -37,9 +51,27 @@ def build(say: Say) -> click.Command:
     )
 
 
-def run(ctx: click.Context, paths: tuple[str, ...], collection: str, delete_missing: bool, as_json: bool) -> int:
+def run(
+    ctx: click.Context, paths: tuple[str, ...], collection: str, delete_missing: bool, watch: bool, as_json: bool
+) -> int:
     """Ingest; 1 if a file failed, with everything else done."""
     session = session_of(ctx)
+    if watch and as_json:
+        raise click.UsageError(
+            session.say("--watch 和 --json 不能同时使用", "--watch and --json cannot be used together")
+        )
+    report = ingest(session, paths, collection, delete_missing=delete_missing)
+    if as_json:
+        out_json(report.as_dict(session.language))
+    else:
+        out(summary(report, session.say))
+    if watch:
+        follow(session, paths, collection, delete_missing=delete_missing)
+    return 1 if report.failed else 0
+
+
+def ingest(session: Session, paths: Sequence[str], collection: str, *, delete_missing: bool) -> IngestReport:
+    """Ingest once; the data folder is free again when this returns."""
     meter = IngestMeter(session.say)
     with session.engine("ingest") as engine:
         try:
@@ -47,11 +79,25 @@ def run(ctx: click.Context, paths: tuple[str, ...], collection: str, delete_miss
         finally:
             meter.close()
     show_failures(report, session)
-    if as_json:
-        out_json(report.as_dict(session.language))
-    else:
-        out(summary(report, session.say))
-    return 1 if report.failed else 0
+    return report
+
+
+def follow(session: Session, paths: Sequence[str], collection: str, *, delete_missing: bool) -> None:
+    """Ingest again after every change, until Ctrl-C."""
+    from watchfiles import watch
+
+    there = [path for path in map(os.path.expanduser, paths) if os.path.exists(path)]
+    if not there:
+        return
+    note(session.say("正在监视改动，Ctrl-C 停止", "Watching for changes; Ctrl-C ends it"))
+    is_first = True
+    for changes in watch(*there, raise_interrupt=True, yield_on_timeout=True, rust_timeout=TICK_MS):
+        # The first tick looks again: something may have changed before the watch began.
+        if changes or is_first:
+            is_first = False
+            report = ingest(session, paths, collection, delete_missing=delete_missing)
+            if report.added or report.updated or report.deleted or report.failed:
+                out(summary(report, session.say))
 
 
 def show_failures(report: IngestReport, session: Session) -> None:

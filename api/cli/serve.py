@@ -134,7 +134,7 @@ def announce(settings: Settings, built: Built, say: Say, url: str) -> None:
     for one in collections:
         questions += examples([document.source for document in catalog.list_documents(one.collection_id)])
     if settings.embedder == "none":
-        note(say("仅用关键词检索（向量模型：none）", "Keyword retrieval alone (embedder: none)"))
+        note(say("仅用关键词检索", "Keyword retrieval alone") + why_no_vectors(say))
     if settings.llm.base_url is None:
         note(
             say(
@@ -151,6 +151,15 @@ def announce(settings: Settings, built: Built, say: Say, url: str) -> None:
         note(
             say("还没有文档；用 `huozi ingest 路径` 导入", "There are no documents yet; `huozi ingest PATH` adds some")
         )
+
+
+def why_no_vectors(say: Say) -> str:
+    """Return why no embedder is at work, if the user did not choose so."""
+    from retrieval.embedders import default_embedder
+
+    if default_embedder() != "none":
+        return ""
+    return say("：此平台没有 e5 的安装包", ": e5 has no package for this platform")
 
 
 def listen(settings: Settings) -> socket.socket:

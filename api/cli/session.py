@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from api.cli.language import Say
+from api.cli.output import note
 
 if TYPE_CHECKING:
     from api.engine import Engine
@@ -27,7 +28,7 @@ class Session:
         say: Chooses between two sentences.
         open_engine: Builds the engine; tests give their own.
         overrides: Variables given on the command line.
-        debug: Whether to show tracebacks.
+        debug: Whether to show tracebacks and the settings in effect.
     """
 
     language: Language
@@ -42,9 +43,13 @@ class Session:
         Raises:
             SettingsError: With everything that is wrong.
         """
-        from api.settings import load_settings
+        from api.settings import in_effect, load_settings
 
-        return load_settings({**self.overrides, **(overrides or {})})
+        settings = load_settings({**self.overrides, **(overrides or {})})
+        if self.debug:
+            for name, value in in_effect(settings).items():
+                note(f"{name}={value}")
+        return settings
 
     def engine(self, purpose: str) -> Engine:
         """Open what does the work; use it with `with`."""

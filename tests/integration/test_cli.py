@@ -188,3 +188,24 @@ def test_an_address_of_another_machine_is_told_when_serving(data: Path) -> None:
 
 def test_the_installed_command_is_ours_when_tests_run() -> None:
     assert Path(HUOZI).is_file()
+
+
+def test_a_new_file_is_ingested_when_the_folder_is_watched(files: Path, data: Path) -> None:
+    process = start("ingest", str(files), "--watch", data=data)
+    assert process.stdout is not None and process.stderr is not None
+    try:
+        first = process.stdout.readline()
+        while "监视" not in (line := process.stderr.readline()):
+            assert line, "it ended"
+        # Between two runs the folder is free for other commands.
+        listed = huozi("documents", "list", "--json", data=data)
+        (files / "新办法.txt").write_text("新办法\n\n第一条 加班可以调休。\n", "utf-8")
+        second = process.stdout.readline()
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+
+    assert first.startswith("新增 2，")
+    assert listed.returncode == 0, listed.stderr
+    assert second.startswith("新增 1，更新 0，未变 2，")
+    assert (process.returncode, "Traceback" in told) == (130, False)

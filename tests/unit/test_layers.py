@@ -41,6 +41,7 @@ OWNERS = {
     "dotenv": {"api/environment.py"},
     "uvicorn": {"api/cli/serve.py"},
     "tqdm": {"api/cli/output.py"},
+    "watchfiles": {"api/cli/ingest.py"},
 }
 """Third party -> the only files that may know it."""
 OWNED_BY_FOLDER = {

@@ -3,11 +3,13 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from ingest.report import IngestFailure, IngestReport
-from retrieval.errors import Message
+from retrieval.errors import HuoziError, Message
 from tests.unit.api.cli.fake_engine import CITATION, DOCUMENT, HIT, FakeEngine, huozi
 
 BROKEN = IngestFailure("hr/坏.docx", "broken_file", Message("'坏.docx' is broken.", "'坏.docx' 已损坏。"))
@@ -204,3 +206,30 @@ def test_doctor_has_words_for_every_problem_when_kinds_are_added() -> None:
     from retrieval.doctor import ProblemKind
 
     assert words(lambda _zh, en: en).keys() == set(get_args(ProblemKind))
+
+
+def test_a_text_that_breaks_off_keeps_its_line_and_ends_with_1_when_the_model_fails(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Failing(FakeEngine):
+        def ask(self, *_: object) -> Iterator[dict[str, Any]]:  # type: ignore[override]
+            yield {"type": "text", "text": "员工每年"}
+            raise HuoziError(Message("The model server is gone.", "模型服务已断开。"))
+
+    code = huozi("ask", "年假", engine=Failing())
+
+    captured = capsys.readouterr()
+    assert (code, captured.out, captured.err) == (1, "员工每年\n", "错误：模型服务已断开。\n")
+
+
+def test_watching_and_json_exclude_each_other_when_both_are_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert huozi("ingest", "x", "--watch", "--json") == 2
+    assert "--watch 和 --json 不能同时使用" in capsys.readouterr().err
+
+
+def test_settings_in_effect_are_shown_with_secrets_masked_when_debugging(capsys: pytest.CaptureFixture[str]) -> None:
+    huozi("--debug", "--set", "llm.api_key=sk-geheim", "keys", "list")
+
+    told = capsys.readouterr().err
+    assert "HUOZI_LLM__API_KEY=***\n" in told
+    assert "sk-geheim" not in told
