@@ -25,6 +25,8 @@ PLACE_WEIGHT = 0.1
 LENGTH_WEIGHT = 0.05
 QUESTION_PENALTY = 0.3
 SAME_CHUNK_BONUS = 0.2
+CELL = " | "
+"""Stands between the cells of a table row, as the loaders write it."""
 MAX_GAP = 0.5
 """A further sentence is quoted only if it is worth nearly as much as the first."""
 
@@ -49,6 +51,7 @@ _KINDS = tuple(
         (r"哪[里儿]|何[地处]|在哪|什么地方|哪个?[国省市县城]|\bwhere\b", _PLACES, PLACE_WEIGHT, 0.0),
     )
 )
+_LIST_MARK = re.compile(r"\d{1,3}\.")
 _IS_QUESTION = re.compile(r"[？?]\W*$")
 
 
@@ -80,17 +83,33 @@ def extract(question: str, sources: Sequence[ScoredChunk], *, max_sentences: int
         max_sentences: Most sentences to return.
     """
     asked = set(query_weights(question))
-    sentences = [[_tokens(source.chunk.text, span) for span in sentence_spans(source.chunk.text)] for source in sources]
+    spans = [quotable_spans(source.chunk.text) for source in sources]
+    sentences = [
+        [_tokens(source.chunk.text, span) for span in held] for source, held in zip(sources, spans, strict=True)
+    ]
     weights = _weights(asked, [held for chunk in sentences for held in chunk])
     kind = _kind_of(question)
     scored: list[Extract] = []
     for number, (source, chunk) in enumerate(zip(sources, sentences, strict=True), 1):
         behind = RANK_WEIGHT * (sources[0].score - source.score)
         worth = _coverages(weights, chunk, set(tokenize(source.chunk.context_line)))
-        for (start, end), value in zip(sentence_spans(source.chunk.text), worth, strict=True):
+        for (start, end), value in zip(spans[number - 1], worth, strict=True):
             if value > 0:
                 scored.append(Extract(number, start, end, value - behind + kind(source.chunk.text[start:end])))
     return _choose(scored, max_sentences)
+
+
+def quotable_spans(text: str) -> list[tuple[int, int]]:
+    """Return where a text's sentences lie, with a list's number before its sentence and every table row whole."""
+    spans: list[tuple[int, int]] = []
+    for start, end in sentence_spans(text):
+        first, last = spans[-1] if spans else (start, start)
+        joined = text[first:end]
+        if spans and "\n" not in joined and (CELL in joined or _LIST_MARK.fullmatch(text, first, last)):
+            spans[-1] = first, end
+        else:
+            spans.append((start, end))
+    return spans
 
 
 def _choose(scored: Sequence[Extract], max_sentences: int) -> tuple[Extract, ...]:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from assistant.extract import extract
+import pytest
+
+from assistant.extract import extract, quotable_spans
 from retrieval.models import ScoredChunk
 from tests.unit.assistant.builders import source
 
@@ -50,3 +52,17 @@ def test_nothing_is_quoted_when_nothing_is_shared() -> None:
     assert quotes("火星？", [source("年休假为5天。")]) == []
     assert quotes("？？", [source("年休假为5天。")]) == []
     assert quotes("年假", []) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("1. 甲事项。\n2. 乙事项。", ["1. 甲事项。", "2. 乙事项。"]),
+        ("代码 | 处理\nE-01 | 断电；仍然出现的返厂\n检查。", ["代码 | 处理", "E-01 | 断电；仍然出现的返厂", "检查。"]),
+        ("2024 | 37.5\n甲；乙", ["2024 | 37.5", "甲；", "乙"]),
+        ("12.\n甲。", ["12.", "甲。"]),
+        ("", []),
+    ],
+)
+def test_rows_and_list_items_are_whole_when_quoted(text: str, sentences: list[str]) -> None:
+    assert [text[start:end] for start, end in quotable_spans(text)] == sentences
