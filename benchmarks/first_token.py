@@ -30,6 +30,7 @@ from retrieval.settings import RetrievalSettings
 
 TARGET = 2.0
 CHUNKS = 2_000
+QUESTIONS = 500
 LEAST_ASKED = 30
 """Questions a round and way, or two a client where that is more."""
 
@@ -57,7 +58,7 @@ def fill(place: Path) -> list[str]:
     register()
     with DataFolder.open(RetrievalSettings(data_dir=place, embedder=NAME)) as data:
         Ingestor(data).ingest_records(make_records(CHUNKS))
-        return [question.removesuffix("是什么") for question in make_questions(data)]
+        return [question.removesuffix("是什么") for question in make_questions(data, QUESTIONS)]
 
 
 def measure(
