@@ -51,6 +51,8 @@ _KINDS = tuple(
         (r"哪[里儿]|何[地处]|在哪|什么地方|哪个?[国省市县城]|\bwhere\b", _PLACES, PLACE_WEIGHT, 0.0),
     )
 )
+MAX_LIST_CHARS = 300
+_LIST_ITEM = re.compile(r"[-*•] |\d{1,3}[.、)）]|[(（](?:\d{1,3}|[一二三四五六七八九十]{1,3})[)）]|[①-⑳]")
 _LIST_MARK = re.compile(r"\d{1,3}\.")
 _IS_QUESTION = re.compile(r"[？?]\W*$")
 
@@ -96,7 +98,7 @@ def extract(question: str, sources: Sequence[ScoredChunk], *, max_sentences: int
         for (start, end), value in zip(spans[number - 1], worth, strict=True):
             if value > 0:
                 scored.append(Extract(number, start, end, value - behind + kind(source.chunk.text[start:end])))
-    return _choose(scored, max_sentences)
+    return _with_lists(_choose(scored, max_sentences), sources)
 
 
 def quotable_spans(text: str) -> list[tuple[int, int]]:
@@ -110,6 +112,33 @@ def quotable_spans(text: str) -> list[tuple[int, int]]:
         else:
             spans.append((start, end))
     return spans
+
+
+def _with_lists(chosen: Sequence[Extract], sources: Sequence[ScoredChunk]) -> tuple[Extract, ...]:
+    """Add to a sentence with a colon at its end the list or table that it announces.
+
+    Only after the choice: as one candidate, a list would outweigh the sentence that answers.
+    """
+    result: list[Extract] = []
+    for one in chosen:
+        if result and one.number == result[-1].number and one.end <= result[-1].end:
+            continue
+        end = _announced_end(sources[one.number - 1].chunk.text, one.start, one.end)
+        result.append(replace(one, end=end))
+    return tuple(result)
+
+
+def _announced_end(text: str, start: int, end: int) -> int:
+    """Return the end of the list or table that a sentence announces; its own end if none, or one too long to quote."""
+    if text[end - 1] not in ":：" or text[end : end + 1] != "\n":
+        return end
+    last = end + 1
+    for line in text[last:].splitlines(keepends=True):
+        if CELL not in line and not _LIST_ITEM.match(line):
+            break
+        last += len(line)
+    last = end + len(text[end:last].rstrip())
+    return last if last - start <= MAX_LIST_CHARS else end
 
 
 def _choose(scored: Sequence[Extract], max_sentences: int) -> tuple[Extract, ...]:
