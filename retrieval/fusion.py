@@ -6,16 +6,24 @@ from collections.abc import Sequence
 
 from retrieval.models import Hit
 
+FULL_MATCH = 1.5
+"""BM25 of a chunk that answers a question in its own words, beside the question's keyword mass: what counts as 1."""
 
-def fuse(keyword: Sequence[Hit], vectors: Sequence[Hit], *, vector_weight: float) -> list[Hit]:
-    """Merge a keyword list and a vector list: BM25 / best BM25 + vector_weight x cosine.
 
-    A chunk that one list lacks gets what is known of it there: no more than the list's last score, or 0 where the
-    keyword list ended because nothing else matched.
+def fuse(
+    keyword: Sequence[Hit], vectors: Sequence[Hit], *, keyword_mass: float = 0.0, vector_weight: float
+) -> list[Hit]:
+    """Merge a keyword list and a vector list: BM25 / (1.5 x keyword mass) + vector_weight x cosine.
+
+    Measured against the question instead of the list's best, BM25 counts little where no chunk has the question's
+    words, and the cosine decides. Without a vector list there is nothing to weigh it against: BM25 / best BM25.
+
+    A chunk that the vector list lacks gets that list's last cosine, one that the keyword list lacks gets 0.
 
     Args:
         keyword: BM25 scores, best first.
         vectors: Cosines, best first; empty without an embedder.
+        keyword_mass: BM25 of a chunk of average length that holds each token of the question once.
         vector_weight: Cosines of unrelated texts lie close together, so well above 1.
 
     Returns:
@@ -26,8 +34,8 @@ def fuse(keyword: Sequence[Hit], vectors: Sequence[Hit], *, vector_weight: float
     """
     if vector_weight < 0:
         raise ValueError(f"vector_weight must not be negative, got {vector_weight!r}")
-    best = keyword[0].score if keyword else 1.0
-    bm25 = {hit.chunk_id: hit.score / best for hit in keyword}
+    unit = FULL_MATCH * keyword_mass if vectors and keyword_mass > 0 else keyword[0].score if keyword else 1.0
+    bm25 = {hit.chunk_id: hit.score / unit for hit in keyword}
     cosine = {hit.chunk_id: hit.score for hit in vectors}
     least_cosine = vectors[-1].score if vectors else 0.0
     fused = [

@@ -56,9 +56,10 @@ class EmbedsQuestions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    """A question as the indexes take it; `idf` are its own tokens, `weights` those of its context too."""
+    """A question as the indexes take it; `idf` are its own tokens, `weights` and `mass` its context's too."""
 
     weights: Mapping[str, float]
+    mass: float
     idf: Mapping[str, float]
     n_chunks: int
     vector: Vectors | None
@@ -146,7 +147,11 @@ class Retriever:
         if self._embedder is not None and self._vectors is not None:
             vector = self._embed(question, context)
         return _Query(
-            {token: weights[token] for token in known}, {token: idf[token] for token in own}, n_chunks, vector
+            weights={token: weights[token] for token in known},
+            mass=sum(idf.values()),
+            idf={token: idf[token] for token in own},
+            n_chunks=n_chunks,
+            vector=vector,
         )
 
     def _embed(self, question: str, context: Sequence[str]) -> Vectors:
@@ -170,7 +175,7 @@ class Retriever:
             if query.vector is not None and self._vectors is not None:
                 vectors = self._nearest(collection_id, query.vector, fetch_k, documents)
             is_cut = fetch_k in (len(keyword), len(vectors))
-            found = self._drop_dead(collection_id, keyword, vectors, wanted, chunks, dead)
+            found = self._drop_dead(collection_id, query, keyword, vectors, wanted, chunks, dead)
             if len(found.fused) >= wanted or not is_cut or not dead or fetch_k >= _MAX_FETCH_K:
                 return found
             fetch_k = min(fetch_k * 4, _MAX_FETCH_K)
@@ -187,6 +192,7 @@ class Retriever:
     def _drop_dead(
         self,
         collection_id: str,
+        query: _Query,
         keyword: Sequence[Hit],
         vectors: Sequence[Hit],
         wanted: int,
@@ -197,7 +203,7 @@ class Retriever:
         while True:
             keyword = [hit for hit in keyword if hit.chunk_id not in dead]
             vectors = [hit for hit in vectors if hit.chunk_id not in dead]
-            fused = fuse(keyword, vectors, vector_weight=self._settings.vector_weight)[:wanted]
+            fused = fuse(keyword, vectors, keyword_mass=query.mass, vector_weight=self._settings.vector_weight)[:wanted]
             used = (*fused, *keyword[:_AGREEMENT_K], *vectors[:_AGREEMENT_K])
             unknown = list(dict.fromkeys(hit.chunk_id for hit in used if hit.chunk_id not in chunks))
             if not unknown:

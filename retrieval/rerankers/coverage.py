@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from retrieval.keyword.folding import fold
+from retrieval.keyword.folding import fold_chunk
 from retrieval.keyword.tokens import is_pair, is_unspaced, tokenize, words
 
 _SENTENCE_END = re.compile(r"[。！？!?；;\n]+[”’」』）)\"]*|\.(?=\s)")
@@ -74,10 +74,13 @@ class Coverage:
         """
         if not self._total:
             return 0.0
-        folded = fold(text)
+        folded = fold_chunk(text)
         given, unspaced, wanted = self._split(context_line)
         # Most tokens of a question are nowhere in a chunk: asked once here instead of once a sentence.
         unspaced = [(token, weight) for token, weight in unspaced if token in folded]
+        if wanted:
+            anywhere = words(folded)
+            wanted = [(token, weight) for token, weight in wanted if token in anywhere]
         alone = together = 0.0
         before: dict[str, float] = {}
         for sentence in _SENTENCE_END.split(folded):

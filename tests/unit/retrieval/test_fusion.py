@@ -17,10 +17,20 @@ def ranking(low, high):
 
 
 def test_fuse_matches_a_hand_worked_table():
-    # a: 8/8 + 10 x (0.8 - 0.8); b: 4/8 + 10 x (0.9 - 0.8); c: 0 + 0
-    fused = fuse(KEYWORD, VECTORS, vector_weight=10)
+    # The unit is 1.5 x 4 = 6. a: 8/6 + 10 x (0.8 - 0.8); b: 4/6 + 10 x (0.9 - 0.8); c: 0 + 0
+    fused = fuse(KEYWORD, VECTORS, keyword_mass=4.0, vector_weight=10)
     assert [hit.chunk_id for hit in fused] == ["b", "a", "c"]
-    assert [hit.score for hit in fused] == pytest.approx([1.5, 1.0, 0.0])
+    assert [hit.score for hit in fused] == pytest.approx([5 / 3, 4 / 3, 0.0])
+
+
+def test_fuse_lets_vectors_decide_when_no_chunk_has_the_words():
+    weak = [Hit("a", 1.0), Hit("b", 0.9)]
+    assert fuse(weak, VECTORS, keyword_mass=1.0, vector_weight=1)[0].chunk_id == "b"
+    assert fuse(weak, VECTORS, keyword_mass=0.1, vector_weight=1)[0].chunk_id == "a"
+
+
+def test_fuse_scores_against_the_best_when_there_are_no_vectors():
+    assert fuse(KEYWORD, [], keyword_mass=4.0, vector_weight=10) == [Hit("a", 1.0), Hit("b", 0.5)]
 
 
 def test_fuse_keeps_the_order_of_the_only_list():
