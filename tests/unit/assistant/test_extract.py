@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from assistant.extract import extract, quotable_spans
+from assistant.extract import extract, leading, quotable_spans
 from retrieval.models import ScoredChunk
 from tests.unit.assistant.builders import source
 
@@ -66,3 +66,30 @@ def test_nothing_is_quoted_when_nothing_is_shared() -> None:
 )
 def test_rows_and_list_items_are_whole_when_quoted(text: str, sentences: list[str]) -> None:
     assert [text[start:end] for start, end in quotable_spans(text)] == sentences
+
+
+@pytest.mark.parametrize(
+    ("text", "quote"),
+    [
+        ("天数如下：\n工龄 | 天数\n满1年 | 7天\n按半天申请。", "天数如下：\n工龄 | 天数\n满1年 | 7天"),
+        ("报到天数：\n1. 证件；照片。\n2. 证明。\n\n乙", "报到天数：\n1. 证件；照片。\n2. 证明。"),
+        ("天数通知如下：\n\n一、时间", "天数通知如下："),
+        (f"天数如下：\n- 甲。\n- {'乙' * 300}", "天数如下："),
+        ("天数如下：", "天数如下："),
+    ],
+)
+def test_announced_list_is_quoted_when_it_is_short(text: str, quote: str) -> None:
+    assert quotes("天数如下通知报到", [source(text)], max_sentences=1) == [quote]
+
+
+def test_item_is_quoted_once_when_its_list_is() -> None:
+    text = "天数如下：\n甲天数 | 7天\n乙天数 | 9天"
+    assert quotes("天数如下", [source(text)]) == [text]
+
+
+def test_first_sentences_are_quoted_when_the_question_is_in_another_language() -> None:
+    assert [(one.number, one.start, one.end) for one in leading([LEADING], max_sentences=2)] == [(1, 0, 7), (1, 7, 12)]
+    assert leading([], max_sentences=2) == ()
+
+
+LEADING = source("年休假为5天。病假另算。婚假三天。")
