@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import re
 from collections.abc import Mapping
@@ -54,7 +55,8 @@ def load_record(record: TextRecord, settings: LoadSettings) -> LoadedFile:
         from ingest.loaders.markdown import load
     else:
         from ingest.loaders.text import load
-    loaded = load(record.data, source=record.source_id, settings=settings)
+    # With a mark, as its encoding is no question: nothing to detect, and nothing to get wrong in a short text.
+    loaded = load(codecs.BOM_UTF8 + record.data, source=record.source_id, settings=settings)
     title = record.title.strip() or loaded.document.title
     metadata = {**loaded.document.metadata, **record.metadata}
     return replace(loaded, document=replace(loaded.document, title=title, metadata=metadata))
