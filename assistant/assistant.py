@@ -26,7 +26,7 @@ from assistant.events import (
     Usage,
     UsageEvent,
 )
-from assistant.extract import extract
+from assistant.extract import extract, leading
 from assistant.generate import FinishReason, Generator, Sampling
 from assistant.query import Search, check_question, language_of, plan_search
 from assistant.refusal import is_answerable, is_model_refusal, refusal_text
@@ -246,7 +246,10 @@ class Assistant:
         yield SourcesEvent(sources, "extractive")
         pieces: list[str] = []
         citations: list[Citation] = []
-        for found in extract(retrieval.question, sources, max_sentences=self._settings.max_sentences):
+        n_sentences = self._settings.max_sentences
+        chosen = extract(retrieval.question, sources, max_sentences=n_sentences)
+        # A question in another language than the text shares no word with any sentence.
+        for found in chosen or leading(sources, max_sentences=n_sentences):
             citation = cite(found.number, sources[found.number - 1], found.start, found.end, page_of)
             citations.append(citation)
             pieces.append(("\n" if pieces else "") + f"{citation.quote}[{citation.index}]")

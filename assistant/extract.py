@@ -101,6 +101,18 @@ def extract(question: str, sources: Sequence[ScoredChunk], *, max_sentences: int
     return _with_lists(_choose(scored, max_sentences), sources)
 
 
+def leading(sources: Sequence[ScoredChunk], *, max_sentences: int) -> tuple[Extract, ...]:
+    """Return the first sentences of the best source, for when no sentence shares a word with the question.
+
+    Args:
+        sources: Best first.
+        max_sentences: Most sentences to return.
+    """
+    if not sources:
+        return ()
+    return tuple(Extract(1, start, end, 0.0) for start, end in quotable_spans(sources[0].chunk.text)[:max_sentences])
+
+
 def quotable_spans(text: str) -> list[tuple[int, int]]:
     """Return where a text's sentences lie, with a list's number before its sentence and every table row whole."""
     spans: list[tuple[int, int]] = []

@@ -7,10 +7,10 @@ import pytest
 from assistant.refusal import (
     E5_WEIGHTS,
     KEYWORD_WEIGHTS,
-    everyday_missing,
     evidence_sum,
     is_answerable,
     is_model_refusal,
+    missing,
     names_another,
     refusal_text,
 )
@@ -54,10 +54,19 @@ def test_sum_grows_when_the_evidence_grows(weights: object) -> None:
     assert evidence_sum(found("年休假几天？", LEAVE, evidence=GOOD), weights) > poor
 
 
-def test_only_everyday_characters_count_when_some_are_missing() -> None:
-    assert everyday_missing(found("工人能不能上网", source("工会。"))) == pytest.approx(3 / 4)
-    assert everyday_missing(found("臺灣", source("台湾"))) == 0.0
-    assert everyday_missing(found("？")) == 0.0
+def test_names_are_told_from_everyday_words_when_something_is_missing() -> None:
+    assert missing(found("外国人在台湾", source("台湾。"))) == (pytest.approx(4 / 5), 0)
+    assert missing(found("臺灣的鳳梨和 iPhone", source("台湾的"))) == (pytest.approx(1 / 3), 3)
+    assert missing(found("臺灣 iPhone", source("台湾 iphone"))) == (0.0, 0)
+    assert missing(found("？")) == (0.0, 0)
+
+
+def test_cosine_alone_decides_when_question_and_text_share_no_script() -> None:
+    far = replace(LEAVE, coverage=0.0)
+    near = found("How many days of leave?", far, evidence=replace(BAD, similarity=0.8))
+    assert is_answerable(near, "e5")
+    assert not is_answerable(near, "none")
+    assert not is_answerable(found("Who won the cup?", far, evidence=replace(BAD, similarity=0.7)), "e5")
 
 
 def test_question_is_refused_when_it_names_another_of_the_kind() -> None:
