@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ingest.settings import SplitSettings
 from ingest.split.units import Opens, Unit
@@ -87,7 +88,7 @@ def _cheapest_groups(parts: Sequence[_Part], settings: SplitSettings) -> list[in
     """Return for each part where the group that starts there ends, if all from there on is cut at the lowest cost."""
     starts, ends = [part.start for part in parts], [part.end for part in parts]
     run_overs, cuts = [part.run_over for part in parts], [*(part.cut for part in parts), 0.0]
-    sizes = [_size_cost(length, settings) for length in range(settings.max_chars + 1)]
+    sizes = _size_costs(settings.max_chars, settings.min_chars)
     best = [0.0] * (len(parts) + 1)  # best[i]: cost of the parts from i on.
     group_ends = [0] * len(parts)
     for first in range(len(parts) - 1, -1, -1):
@@ -106,11 +107,14 @@ def _cheapest_groups(parts: Sequence[_Part], settings: SplitSettings) -> list[in
     return group_ends
 
 
-def _size_cost(length: int, settings: SplitSettings) -> float:
-    """Return what a group costs for being one, and for being short."""
-    missing = 1 - length / settings.max_chars
-    fragment = FRAGMENT_COST if length < settings.min_chars else 0.0
-    return 1.0 + SHORT_COST * missing * missing + fragment
+@lru_cache(maxsize=8)
+def _size_costs(max_chars: int, min_chars: int) -> list[float]:
+    """Return for each length what a group of it costs, for being one and for being short."""
+    costs = []
+    for length in range(max_chars + 1):
+        missing = 1 - length / max_chars
+        costs.append(1.0 + SHORT_COST * missing * missing + (FRAGMENT_COST if length < min_chars else 0.0))
+    return costs
 
 
 def _run_over(before: Unit, unit: Unit, crosses_page: bool) -> float:
