@@ -34,7 +34,6 @@ OWNERS = {
     },
     "pypdfium2": {"ingest/loaders/pdf.py"},
     "docx": {"ingest/loaders/docx.py", "ingest/loaders/docx_numbering.py", "ingest/loaders/docx_styles.py"},
-    "bs4": {"ingest/loaders/html.py"},
     "markdown_it": {"ingest/loaders/markdown.py"},
     "filelock": {"retrieval/owner.py"},
     "pydantic_settings": {"api/settings.py", "assistant/settings.py", "retrieval/settings.py"},
