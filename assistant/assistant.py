@@ -53,26 +53,14 @@ class Searches(Protocol):
         """Find the chunks for a question."""
 
 
-class PagedText(Protocol):
-    """What the assistant needs of the catalog's `DocumentText`."""
-
-    @property
-    def page_starts(self) -> Sequence[int]:
-        """Offset at which each page starts."""
-
-    @property
-    def version_id(self) -> str:
-        """The version whose text it is."""
-
-
 class KnowsDocuments(Protocol):
     """What the assistant needs of `retrieval.catalog.Catalog`."""
 
     def get_collection(self, name_or_id: str, *, counted: bool = False) -> Collection:
         """Return a collection by name or id; its counts only when `counted`."""
 
-    def document_text(self, document_id: str) -> PagedText:
-        """Return a live document's text with its pages."""
+    def page_starts(self, version_ids: Sequence[str]) -> Mapping[str, Sequence[int]]:
+        """Return the offset at which each page starts, of those versions that are live."""
 
 
 class Assistant:
@@ -139,10 +127,9 @@ class Assistant:
         sampling = Sampling(max_tokens, temperature, tuple(stop) if stop else None)
         try:
             search = plan_search(check_question(question, self._settings.max_question_chars), history)
-            retrieval = await asyncio.to_thread(self._retrieve, search, collection, filters)
-            found = await asyncio.to_thread(self._collection, retrieval.collection)
-            if not is_answerable(retrieval, found.embedder if found is not None else "none"):
-                events = self._refuse(retrieval, found)
+            retrieval, embedder = await asyncio.to_thread(self._retrieve, search, collection, filters)
+            if not is_answerable(retrieval, embedder):
+                events = self._refuse(retrieval)
             elif self._generator is None:
                 events = self._extract(retrieval)
             else:
@@ -210,14 +197,17 @@ class Assistant:
         finally:
             await self.aclose()
 
-    def _retrieve(self, search: Search, collection: str, filters: Mapping[str, str]) -> Retrieval:
-        return self._retriever.retrieve(
+    def _retrieve(self, search: Search, collection: str, filters: Mapping[str, str]) -> tuple[Retrieval, str]:
+        """Return what was found, and the collection's embedder."""
+        retrieval = self._retriever.retrieve(
             search.question,
             collection=collection,
             top_k=self._settings.top_k,
             context=search.context,
             filters=filters,
         )
+        found = self._collection(retrieval.collection)
+        return retrieval, found.embedder if found is not None else "none"
 
     def _pack(
         self, retrieval: Retrieval, history: Sequence[Turn], system: str | None, sampling: Sampling
@@ -233,7 +223,8 @@ class Assistant:
             system=system,
         )
 
-    async def _refuse(self, retrieval: Retrieval, collection: Collection | None) -> AsyncGenerator[AnswerEvent, None]:
+    async def _refuse(self, retrieval: Retrieval) -> AsyncGenerator[AnswerEvent, None]:
+        collection = await asyncio.to_thread(self._collection, retrieval.collection, counted=True)
         language = language_of(retrieval.question, self._language)
         text = refusal_text(retrieval, collection, language)
         yield SourcesEvent((), "refused")
@@ -293,35 +284,24 @@ class Assistant:
             retrieval=retrieval,
         )
 
-    def _collection(self, name: str) -> Collection | None:
+    def _collection(self, name: str, *, counted: bool = False) -> Collection | None:
         try:
-            return self._catalog.get_collection(name, counted=True) if self._catalog is not None else None
+            return self._catalog.get_collection(name, counted=counted) if self._catalog is not None else None
         except NotFoundError:
             return None
 
     def page_finder(self, sources: Sequence[ScoredChunk]) -> PageOf:
-        """Return how to find a quote's page; reads each paged document once."""
-        if self._catalog is None:
+        """Return how to find a quote's page; a version that is gone since the search leaves its chunk's page."""
+        paged = {source.chunk.version_id for source in sources if source.chunk.page is not None}
+        if self._catalog is None or not paged:
             return page_of_chunk
-        starts: dict[str, Sequence[int]] = {}
-        for chunk in (source.chunk for source in sources):
-            if chunk.page is not None and chunk.document_id not in starts:
-                starts[chunk.document_id] = _page_starts(self._catalog, chunk)
+        starts = self._catalog.page_starts(sorted(paged))
 
         def page_of(chunk: Chunk, offset: int) -> int | None:
-            found = starts.get(chunk.document_id)
+            found = starts.get(chunk.version_id)
             return bisect_right(found, offset) if found else chunk.page
 
         return page_of
-
-
-def _page_starts(catalog: KnowsDocuments, chunk: Chunk) -> Sequence[int]:
-    """Return a document's page starts; none if it was deleted or replaced since the search."""
-    try:
-        text = catalog.document_text(chunk.document_id)
-    except NotFoundError:
-        return ()
-    return text.page_starts if text.version_id == chunk.version_id else ()
 
 
 def _run(answer: Coroutine[Any, Any, Answer]) -> Answer:

@@ -143,6 +143,14 @@ class DocumentTable:
             metadata=row["metadata"],
         )
 
+    def page_starts(self, version_ids: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        """Return the offset at which each page starts, of those versions that are live, without reading their text."""
+        query = sa.select(versions.c.id, versions.c.page_starts).where(
+            versions.c.id.in_(version_ids), versions.c.state == LIVE
+        )
+        with self._db.read() as connection:
+            return {version_id: tuple(starts) for version_id, starts in connection.execute(query)}
+
     def match_documents(self, collection_id: str, filters: Mapping[str, str]) -> list[str]:
         """Return the ids of live documents whose title, source or metadata equal every filter."""
         query = (

@@ -58,21 +58,15 @@ class FakeRetriever:
         return Retrieval(question, collection, tuple(self.hits), self.evidence)
 
 
-@dataclass(frozen=True)
-class PagedDocument:
-    page_starts: tuple[int, ...]
-    version_id: str
-
-
 @dataclass
 class FakeCatalog:
-    """Knows one collection, and the page starts of any document."""
+    """Knows one collection, and gives every version the same page starts."""
 
-    page_starts: tuple[int, ...] = ()
+    starts: tuple[int, ...] = ()
     n_documents: int = 2
 
     def get_collection(self, name_or_id: str, *, counted: bool = False) -> Collection:
         return Collection("vs_1", name_or_id, "none", 0, 0.0, *((self.n_documents, 3) if counted else ()))
 
-    def document_text(self, document_id: str) -> PagedDocument:
-        return PagedDocument(self.page_starts, document_id.replace("file_", "ver_"))
+    def page_starts(self, version_ids: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        return dict.fromkeys(version_ids, self.starts) if self.starts else {}

@@ -52,7 +52,7 @@ async def test_events_come_in_order_when_a_model_answers() -> None:
 
 async def test_page_is_the_quotes_own_when_the_chunk_crosses_pages() -> None:
     with FakeModelServer(["年休假为5天。[1]"]) as server:
-        events = await collect(generating(server, catalog=FakeCatalog(page_starts=(0, 12))))
+        events = await collect(generating(server, catalog=FakeCatalog(starts=(0, 12))))
     assert isinstance(events[-1], DoneEvent) and events[-1].answer.citations[0].page == 2
 
 
@@ -115,7 +115,7 @@ async def test_answer_counts_as_refused_when_the_model_says_it_found_none() -> N
 
 
 async def test_sentences_are_quoted_when_no_model_is_set() -> None:
-    events = await collect(Assistant(FakeRetriever(HITS), catalog=FakeCatalog(page_starts=(0, 12))))
+    events = await collect(Assistant(FakeRetriever(HITS), catalog=FakeCatalog(starts=(0, 12))))
     done = events[-1]
     assert isinstance(done, DoneEvent)
     assert (done.answer.mode, done.answer.model) == ("extractive", "extractive")

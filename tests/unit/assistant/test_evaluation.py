@@ -56,7 +56,7 @@ def test_files_are_the_corpus_when_there_is_no_other(folder: Path) -> None:
     (folder / ".hidden").write_text("x")
     write_lines(folder / "manifest.jsonl", {})
     ingested, retriever = Ingested(), FakeRetriever(HITS)
-    assistant = Assistant(retriever, catalog=FakeCatalog(page_starts=(0, 10)))
+    assistant = Assistant(retriever, catalog=FakeCatalog(starts=(0, 10)))
     seen: list[tuple[int, int]] = []
     plan = EvalPlan(folder, "评测")
     report = evaluate_folder(plan, assistant, ingested, progress=lambda *done: seen.append(done))

@@ -259,3 +259,10 @@ def test_search_reads_no_more_than_the_chunks_it_asks_for(tmp_path):
         plan = connection.execute("EXPLAIN QUERY PLAN " + _LIVE_CHUNKS.format(marks="?"), ("c", "x")).fetchall()
     connection.close()
     assert plan[0][3].startswith("SEARCH c USING INDEX") and "(id=?)" in plan[0][3], json.dumps(plan)
+
+
+def test_page_starts_are_of_live_versions(catalog):
+    collection = catalog.create_collection("c", "none", 0)
+    (old,) = publish(catalog, collection.collection_id, new_version())
+    (new,) = publish(catalog, collection.collection_id, new_version(content_hash="h2"))
+    assert catalog.page_starts([old.version_id, new.version_id, "ver_0"]) == {new.version_id: (0,)}
