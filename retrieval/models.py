@@ -126,9 +126,10 @@ class Evidence:
     """What retrieval knows about a question as a whole: the input of the refusal decision.
 
     Args:
-        coverage: Best sentence coverage over the returned chunks, in [0, 1].
+        coverage: Best coverage of the first three chunks, in [0, 1]; stricter than a ScoredChunk's: pairs count too.
         keyword: BM25 score of the first chunk of the keyword list; 0 when it is empty.
-        keyword_mass: BM25 score that a chunk holding every token of the question once would have, at average length.
+        keyword_mass: BM25 score that a chunk holding every token of the question (and of its context, at its weight)
+            once would have, at average length.
         similarity: Highest cosine of the vector list; None without an embedder.
         agreement: Share of the keyword list's first ten that are in the vector list's first ten; None without one.
         n_chunks: Live chunks in the collection.

@@ -28,6 +28,7 @@ MAX_QUESTION_CHARS = 4_000
 _MAX_QUERY_TOKENS = 256  # the rarest of a long question; more cost time and change nothing
 _MAX_FETCH_K = 5_000
 _AGREEMENT_K = 10
+_EVIDENCE_K = 3  # chunks whose coverage tells whether the question is answered; more tell nothing more
 
 
 class SearchesCatalog(Protocol):
@@ -303,9 +304,9 @@ def _evidence(query: _Query, found: _Found, hits: Sequence[ScoredChunk]) -> Evid
     first = {hit.chunk_id for hit in found.keyword[:_AGREEMENT_K]}
     nearest = {hit.chunk_id for hit in found.vectors[:_AGREEMENT_K]}
     return Evidence(
-        coverage=max((strict.best(hit.chunk.text, hit.chunk.context_line) for hit in hits), default=0.0),
+        coverage=max((strict.best(hit.chunk.text, hit.chunk.context_line) for hit in hits[:_EVIDENCE_K]), default=0.0),
         keyword=found.keyword[0].score if found.keyword else 0.0,
-        keyword_mass=sum(query.idf.values()),
+        keyword_mass=query.mass,
         similarity=found.vectors[0].score if found.vectors else None,
         agreement=len(first & nearest) / max(1, len(first)) if query.vector is not None else None,
         n_chunks=query.n_chunks,
