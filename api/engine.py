@@ -6,6 +6,7 @@ command cannot tell them apart.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from ingest.report import IngestProgress, IngestReport
 
 Json = dict[str, Any]
+
+PATIENCE_S = 3.0
+"""How long to wait for another command to give the data folder back."""
+PAUSE_S = 0.1
 
 PLAIN_CALLS = frozenset(
     {
@@ -98,10 +103,10 @@ class Engine(Protocol):
 
 
 def open_engine(settings: Settings, *, purpose: str) -> Engine:
-    """Open the data folder, or reach the service that owns it.
+    """Open the data folder, or reach the service that owns it; another command is waited for, since most are short.
 
     Raises:
-        DataFolderOwnedError: If its owner is no service.
+        DataFolderOwnedError: If its owner is no service and goes on.
         HuoziError: If it cannot be opened.
     """
     from api.local_engine import LocalEngine
@@ -109,12 +114,16 @@ def open_engine(settings: Settings, *, purpose: str) -> Engine:
     from retrieval.errors import DataFolderOwnedError
     from retrieval.owner import read_owner
 
-    try:
-        return LocalEngine(build(settings, purpose=purpose))
-    except DataFolderOwnedError:
-        owner = read_owner(settings.data_dir.expanduser().resolve())
-        if owner is None or owner.url is None:
-            raise
-        from api.remote_engine import RemoteEngine
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return LocalEngine(build(settings, purpose=purpose))
+        except DataFolderOwnedError:
+            owner = read_owner(settings.data_dir.expanduser().resolve())
+            if owner is not None and owner.url is not None:
+                from api.remote_engine import RemoteEngine
 
-        return RemoteEngine(owner)
+                return RemoteEngine(owner)
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(PAUSE_S)
