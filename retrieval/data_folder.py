@@ -198,6 +198,7 @@ class DataFolder:
     def _recover(self) -> None:
         """Make the indexes follow the catalog after a crash, a lost folder or a lost write."""
         sweep(self)
+        self.originals.sweep(self.catalog.live_content_hashes())
         collections = self.catalog.list_collections()
         known = {collection.collection_id for collection in collections}
         for stray in self.keyword.collection_ids() - known:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from retrieval.errors import DataFolderError, DocumentNotFoundError, Message
@@ -71,6 +71,13 @@ class Originals:
             for file in self.folder.glob("??/*"):
                 if not file.name.startswith("."):
                     yield file.name
+
+    def sweep(self, wanted: Collection[str]) -> None:
+        """Delete every file but the wanted ones: what a crash left, whole or half written."""
+        if self.folder.exists():
+            for file in self.folder.glob("??/*"):
+                if file.name not in wanted:
+                    file.unlink(missing_ok=True)
 
     def remove(self, content_hash: str) -> None:
         """Delete the bytes; missing ones are no error."""

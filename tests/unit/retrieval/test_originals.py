@@ -36,3 +36,13 @@ def test_full_disk_is_named_and_leaves_nothing_half_written(tmp_path, monkeypatc
         f"无法写入数据目录 {str(tmp_path)!r}：磁盘空间不足。请清理磁盘后重试；此前存入的内容完好。"
     )
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_what_a_crash_left_is_swept(tmp_path):
+    originals = Originals(tmp_path)
+    originals.sweep(set())
+    originals.put(HASH, DATA)
+    (originals.path(HASH).parent / ".new-half").write_bytes(b"x")
+    originals.put("00" + HASH[2:], b"unused")
+    originals.sweep({HASH})
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [HASH]
