@@ -18,7 +18,7 @@ from retrieval.models import ScoredChunk
 from retrieval.rerankers.coverage import sentence_spans
 
 # Found on the development sets; each may be halved or doubled without losing more than a point anywhere.
-NEIGHBOUR_WEIGHT = 0.2
+NEIGHBOUR_WEIGHT = 0.15
 RANK_WEIGHT = 0.55
 KIND_WEIGHT = 0.12
 PLACE_WEIGHT = 0.1

@@ -16,7 +16,7 @@ from assistant.evaluation.corpus import CorpusDocument, Question, find_corpus, l
 from assistant.evaluation.metrics import Passage, Row, score, score_by_type
 from assistant.evaluation.report import EvalReport
 from assistant.events import Answer
-from retrieval.errors import HuoziError
+from retrieval.errors import HuoziError, QuestionError
 from retrieval.models import Chunk, ScoredChunk
 
 PASSAGES = 10
@@ -132,6 +132,9 @@ async def _ask(question: Question, collection: str, assistant: Assistant) -> Row
         answer = await assistant.aask(question.question, question.history, collection)
     except ModelServerDownError:
         raise
+    except QuestionError:
+        # Some sets hold empty questions: nothing retrieved, nothing answered, but the run is sound.
+        return Row(question.query_id)
     except HuoziError as error:
         return question.query_id, str(error)
     return row_of(question, answer, assistant.page_finder(answer.retrieval.hits[:PASSAGES]))

@@ -138,3 +138,10 @@ def test_questions_are_spread_when_limited(folder: Path) -> None:
     assert (
         len(spread(questions, 3)) == 3 and spread(questions, None) is questions and spread(questions, 99) is questions
     )
+
+
+def test_empty_question_counts_as_unanswered_when_a_set_holds_one(tmp_path: Path) -> None:
+    write_lines(tmp_path / "queries.jsonl", {"query_id": "q", "question": "", "answers": ["甲"], "gold_doc_ids": ["a"]})
+    (tmp_path / "a.txt").write_text("x")
+    report = evaluate_folder(EvalPlan(tmp_path, "评测"), Assistant(FakeRetriever(HITS)), Ingested())
+    assert report.failed == () and report.metrics["answered"] == 0.0
