@@ -129,7 +129,7 @@ def _place(chunk: Chunk, page: int | None, start: int, end: int) -> Json:
         "title": chunk.title,
         "source": chunk.source,
         "page": page,
-        "heading": list(chunk.heading),
+        "heading": list(chunk.heading_at(start)),
         "start": start,
         "end": end,
     }

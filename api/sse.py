@@ -64,7 +64,7 @@ def citation_json(citation: Citation, base_url: str) -> dict[str, Any]:
         "title": chunk.title,
         "source": chunk.source,
         "page": citation.page,
-        "heading": list(chunk.heading),
+        "heading": list(chunk.heading_at(citation.start)),
         "start": citation.start,
         "end": citation.end,
         "score": citation.source.score,

@@ -19,7 +19,7 @@ from retrieval.catalog import NewVersion
 from retrieval.data_folder import DataFolder
 from retrieval.settings import RetrievalSettings
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Raise it when loaders or splitter give other text or chunks: unchanged files are then read again."""
 
 

@@ -80,7 +80,7 @@ def as_langchain(hit: ScoredChunk) -> Document:
             "title": chunk.title,
             "source": chunk.source,
             "page": chunk.page,
-            "heading": list(chunk.heading),
+            "heading": list(chunk.heading_at(chunk.start)),
             "start": chunk.start,
             "end": chunk.end,
             "score": hit.score,

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 BlockKind = Literal["heading", "paragraph", "table"]
+Sections = tuple[tuple[int, tuple[str, ...]], ...]
+"""(offset in the parsed text, heading path from there on), ascending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +59,23 @@ class Span:
         start: First character in the document's text.
         end: One past the last.
         page: Page on which the span starts, or None.
-        heading: Heading path, outermost first, without the title.
+        heading: Heading path, outermost first, that all of the span shares.
+        sections: Where several sections share a span: the offset at which each starts, with its whole path.
     """
 
     start: int
     end: int
     page: int | None = None
     heading: tuple[str, ...] = ()
+    sections: Sections = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A span of a document version that is indexed, embedded and cited; `text` is exactly parsed_text[start:end]."""
+    """A span of a document version that is indexed, embedded and cited; `text` is exactly parsed_text[start:end].
+
+    `heading` and `sections` are as in Span: the first is indexed with the text, people are shown `heading_at`.
+    """
 
     chunk_id: str
     document_id: str
@@ -82,6 +89,16 @@ class Chunk:
     page: int | None = None
     heading: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    sections: Sections = ()
+
+    def heading_at(self, offset: int) -> tuple[str, ...]:
+        """Return the heading path at an offset of the parsed text."""
+        path = self.heading
+        for start, section in self.sections:
+            if start > offset:
+                break
+            path = section
+        return path
 
     @property
     def context_line(self) -> str:

@@ -44,7 +44,7 @@ def read_text(
         "title": document.title,
         "source": document.source,
         "media_type": document.media_type,
-        "heading": list(cited.heading) if cited else [],
+        "heading": list(cited.heading_at(start)) if cited else [],
         "current": cited is not None if chunk else None,
         "page": page_at(document.page_starts, start),
         "n_pages": len(document.page_starts) or None,

@@ -54,7 +54,7 @@ def hit_json(hit: ScoredChunk, base_url: str) -> dict[str, Any]:
         "chunk_id": chunk.chunk_id,
         "title": chunk.title,
         "page": chunk.page,
-        "heading": list(chunk.heading),
+        "heading": list(chunk.heading_at(chunk.start)),
         "start": chunk.start,
         "end": chunk.end,
         "url": source_url(base_url, chunk, chunk.start, chunk.end),

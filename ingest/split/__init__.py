@@ -12,7 +12,7 @@ from bisect import bisect_right
 from ingest.settings import SplitSettings
 from ingest.split.packing import pack
 from ingest.split.units import Opens, Unit, units_of
-from retrieval.models import Document, Span
+from retrieval.models import Document, Sections, Span
 
 __all__ = ["split"]
 
@@ -30,7 +30,17 @@ def split(document: Document, settings: SplitSettings | None = None) -> tuple[Sp
 def _span(document: Document, units: list[Unit]) -> Span:
     start, end = units[0].start, units[-1].end
     page = max(1, bisect_right(document.page_starts, start)) if document.page_starts else None
-    return Span(start, end, page, _shared_path(units))
+    return Span(start, end, page, _shared_path(units), _sections(units))
+
+
+def _sections(units: list[Unit]) -> Sections:
+    """Return where the path changes in a span; nothing where one path holds for all of it."""
+    changes = [
+        (unit.start, unit.path)
+        for unit, before in zip(units, [None, *units], strict=False)
+        if before is None or unit.path != before.path
+    ]
+    return tuple(changes) if len(changes) > 1 else ()
 
 
 def _shared_path(units: list[Unit]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from retrieval.catalog.database import Database
 from retrieval.catalog.tables import LIVE, chunks, documents, texts, versions
 from retrieval.catalog.vectors import SQL_BATCH
 from retrieval.errors import DocumentNotFoundError, Message
-from retrieval.models import Chunk, StoredDocument
+from retrieval.models import Chunk, Sections, StoredDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class DocumentText:
 # left to itself it starts at the live versions and reads every chunk (30 times as long at 9,000 chunks).
 _LIVE_CHUNKS = """
 SELECT c.id, v.document_id, c.version_id, c.ordinal, v.title, d.source, c.text, c.start, c."end", c.page,
-       c.heading, v.metadata
+       c.heading, v.metadata, c.sections
 FROM chunks c CROSS JOIN versions v ON v.id = c.version_id CROSS JOIN documents d ON d.id = v.document_id
 WHERE v.state = 'live' AND d.collection_id = ? AND c.id IN ({marks})
 """
@@ -73,11 +73,11 @@ class DocumentTable:
             batch = chunk_ids[i : i + SQL_BATCH]
             query = _LIVE_CHUNKS.format(marks=",".join("?" * len(batch)))
             for row in self._db.fetch(query, (collection_id, *batch)):
-                heading, listed = row[10:]
+                heading, listed, sections = row[10:]
                 known = metadata.get(listed)
                 if known is None:
                     known = metadata[listed] = json.loads(listed)
-                values: tuple[Any, ...] = (*row[:10], tuple(json.loads(heading)) if heading != "[]" else (), known)
+                values: tuple[Any, ...] = (*row[:10], _path(heading), known, _sections(sections))
                 found[row[0]] = Chunk(*values)
         return found
 
@@ -174,6 +174,14 @@ class DocumentTable:
                 )
         with self._db.read() as connection:
             return list(connection.execute(query).scalars())
+
+
+def _path(listed: str) -> tuple[str, ...]:
+    return () if listed == "[]" else tuple(json.loads(listed))
+
+
+def _sections(listed: str) -> Sections:
+    return () if listed == "[]" else tuple((start, tuple(path)) for start, path in json.loads(listed))
 
 
 def _stored() -> sa.Select[Any]:

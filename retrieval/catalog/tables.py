@@ -88,6 +88,7 @@ chunks = Table(
     Column("end", Integer, nullable=False),
     Column("page", Integer),
     Column("heading", JSON, nullable=False),
+    Column("sections", JSON, nullable=False),
     Column("text", Text, nullable=False),
     Column("vector_key", LargeBinary),
     UniqueConstraint("version_id", "ordinal"),

@@ -207,6 +207,7 @@ def _make_chunks(document_id: str, version_id: str, item: NewVersion) -> tuple[C
             page=span.page,
             heading=span.heading,
             metadata=item.document.metadata,
+            sections=span.sections,
         )
         for ordinal, span in enumerate(item.spans)
     )
@@ -239,6 +240,7 @@ def _chunk_row(chunk: Chunk, key: bytes | None) -> dict[str, Any]:
         "end": chunk.end,
         "page": chunk.page,
         "heading": list(chunk.heading),
+        "sections": [[start, list(path)] for start, path in chunk.sections],
         "text": chunk.text,
         "vector_key": key,
     }

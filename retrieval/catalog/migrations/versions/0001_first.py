@@ -66,6 +66,7 @@ def upgrade() -> None:
         sa.Column("end", sa.Integer, nullable=False),
         sa.Column("page", sa.Integer),
         sa.Column("heading", sa.JSON, nullable=False),
+        sa.Column("sections", sa.JSON, nullable=False),
         sa.Column("text", sa.Text, nullable=False),
         sa.Column("vector_key", sa.LargeBinary),
         sa.UniqueConstraint("version_id", "ordinal"),
