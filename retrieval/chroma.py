@@ -21,10 +21,11 @@ from retrieval.protocols import Vectors
 ClientAPI = Any
 ChromaCollection = Any
 
-# Chroma's embedded engine holds Python's lock for a whole call, and each call reads again what came since the last
-# thousand records were synced to disk (measured on 1.5.9). 100 records a call take twice the time of 500 and hold the
-# lock as long at worst; more than these win little and hold it longer.
+# Chroma's embedded engine holds Python's lock for a whole call, and each call reads again what came since the last sync
+# to disk, by default after 1,000 records (measured on 1.5.9). So a sync for about every call: 500 records a call are
+# then as fast as 5,000; 100 records a call without it take twice the time and hold the lock as long at worst.
 UPSERT_BATCH = 600
+_CONFIGURATION = {"hnsw": {"space": "cosine", "sync_threshold": 500}}
 READ_BATCH = 5_000
 METADATA_KEYS = ("document_id", "title", "source", "page", "heading", "start", "end")
 
@@ -148,7 +149,7 @@ class ChromaStore:
                     if not create:
                         return None
                     handle = self._client.create_collection(
-                        collection_id, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+                        collection_id, embedding_function=None, configuration=_CONFIGURATION
                     )
                 self._handles[collection_id] = handle
             return handle
