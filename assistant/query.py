@@ -16,7 +16,7 @@ CONTEXT_TURNS = 2
 SHORT_CHARS = 14
 """A question of fewer letters and characters than this may name too little to be searched alone.
 
-Earlier questions weigh half, so one that does stand alone is not disturbed: with 14, document MRR@10 of second turns is
+Earlier questions weigh less, so one that does stand alone is not disturbed: with 14, document MRR@10 of second turns is
 0.976, with 8 it is 0.889, and questions on a new topic keep 1.0."""
 
 # Words that point at what was said before, and ways to begin or end that only continue.
