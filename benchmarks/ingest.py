@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+import ingest.batch
 import ingest.pipeline
+import retrieval.keyword.index
 from benchmarks.embedder import NAME, register
 from benchmarks.measure import Steps, machine, median, report, say, stopwatch
 from benchmarks.texts import Texts
@@ -88,14 +90,15 @@ def watch_steps(steps: Steps, data: DataFolder) -> None:
     """Time what an ingestion consists of."""
     steps.wrap(ingest.pipeline, "load_record", "load")
     steps.wrap(ingest.pipeline, "split", "split")
-    steps.wrap(ingest.pipeline, "vector_key", "vector keys")
+    steps.wrap(ingest.batch, "vector_key", "vector keys")
     steps.wrap(data.originals, "put", "originals")
     steps.wrap(data.catalog, "build_versions", "catalog: chunks")
     steps.wrap(data.catalog, "get_vectors", "catalog: vectors")
     steps.wrap(data.catalog, "put_vectors", "catalog: vectors")
     steps.wrap(data.catalog, "publish", "catalog: publish")
     steps.wrap(data.vectors, "upsert", "Chroma")
-    steps.wrap(data.keyword, "upsert", "keyword index")
+    steps.wrap_block(data.keyword, "adding", "keyword: write")
+    steps.wrap(retrieval.keyword.index, "_row", "keyword: tokens")
     assert data.embedder is not None
     steps.wrap(data.embedder, "embed_batch", "embedder")
 

@@ -12,7 +12,7 @@ import time
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from statistics import median
 from typing import Any
@@ -70,20 +70,43 @@ class Steps:
         plain = getattr(owner, name, None)
         if plain is None:
             return
-        had_own = name in vars(owner)
 
         @functools.wraps(plain)
         def timed(*args: Any, **kwargs: Any) -> Any:
-            self._inner.append(0.0)
-            started = time.perf_counter()
-            try:
+            with self._counting(step):
                 return plain(*args, **kwargs)
-            finally:
-                taken = time.perf_counter() - started
-                self.seconds[step] += taken - self._inner.pop()
-                if self._inner:
-                    self._inner[-1] += taken
 
+        self._replace(owner, name, timed)
+
+    def wrap_block(self, owner: Any, name: str, step: str) -> None:
+        """Count entering and leaving the block that `owner.name` makes as `step`; what runs in it counts for itself."""
+        plain = getattr(owner, name)
+
+        @contextmanager
+        def timed(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            with ExitStack() as stack:
+                with self._counting(step):
+                    given = stack.enter_context(plain(*args, **kwargs))
+                yield given
+                with self._counting(step):
+                    stack.close()
+
+        self._replace(owner, name, timed)
+
+    @contextmanager
+    def _counting(self, step: str) -> Iterator[None]:
+        self._inner.append(0.0)
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            taken = time.perf_counter() - started
+            self.seconds[step] += taken - self._inner.pop()
+            if self._inner:
+                self._inner[-1] += taken
+
+    def _replace(self, owner: Any, name: str, timed: Any) -> None:
+        plain, had_own = getattr(owner, name), name in vars(owner)
         setattr(owner, name, timed)
         self._undo.append(lambda: setattr(owner, name, plain) if had_own else delattr(owner, name))
 

@@ -74,11 +74,13 @@ class Run:
         built = catalog.build_versions(collection_id, [item.version for item in batch], self._key_of)
         self._unfinished = [version.document_id for version in built]
         chunks = [chunk for version in built for chunk in version.chunks]
-        if self._folder.vectors is not None:
-            matrix = self._embed([chunk.embedded_text for chunk in chunks])
-            self.tell("index")
-            self._folder.vectors.upsert(collection_id, chunks, matrix)
-        self._folder.keyword.upsert(collection_id, chunks)
+        vectors = self._folder.vectors
+        matrix = None if vectors is None else self._embed([chunk.embedded_text for chunk in chunks])
+        self.tell("index")
+        # The keyword index works on threads of its own while Chroma holds Python's lock.
+        with self._folder.keyword.adding(collection_id, chunks):
+            if vectors is not None and matrix is not None:
+                vectors.upsert(collection_id, chunks, matrix)
         catalog.publish([version.version_id for version in built])
         self._unfinished = []
         updates = [version.document_id for version in built if version.is_update]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import numpy as np
@@ -41,6 +42,9 @@ class KeywordIndex(Protocol):
 
     def upsert(self, collection_id: str, chunks: Sequence[Chunk]) -> None:
         """Add or overwrite chunks; durable and searchable when this returns."""
+
+    def adding(self, collection_id: str, chunks: Sequence[Chunk]) -> AbstractContextManager[None]:
+        """As `upsert`, beside what a block does; forgotten if it raises."""
 
     def delete(self, collection_id: str, chunk_ids: Sequence[str]) -> None:
         """Forget chunks; unknown ids are no error. Durable when this returns."""

@@ -112,13 +112,27 @@ class TantivyIndex:
             CatalogError: If the index cannot be read.
             DataFolderError: If it cannot be written.
         """
-        if not chunks:
-            return
+        with self.adding(collection_id, chunks):
+            pass
+
+    @contextmanager
+    def adding(self, collection_id: str, chunks: Sequence[Chunk]) -> Iterator[None]:
+        """Add or overwrite chunks while a block runs; durable and searchable when it ends, forgotten if it raises.
+
+        tantivy works on threads of its own, so that a block which waits, or holds Python's lock, costs it nothing.
+
+        Raises:
+            CatalogError: If the index cannot be read.
+            DataFolderError: If it cannot be written.
+        """
         # Tokenised before the writer's lock is taken: most of the work, and it needs no index.
         rows = {chunk.chunk_id: _row(chunk) for chunk in chunks}
-        handle = self._handle(collection_id, create=True)
-        if handle is not None:
-            handle.write(rows.keys(), rows.values())
+        handle = self._handle(collection_id, create=True) if rows else None
+        if handle is None:
+            yield
+            return
+        with handle.writing(rows.keys(), rows.values()):
+            yield
 
     def delete(self, collection_id: str, chunk_ids: Sequence[str]) -> None:
         """Forget chunks; unknown ids are no error. Durable when this returns.
@@ -129,7 +143,8 @@ class TantivyIndex:
         """
         handle = self._handle(collection_id) if chunk_ids else None
         if handle is not None:
-            handle.write(chunk_ids, [])
+            with handle.writing(chunk_ids, []):
+                pass
 
     def search(
         self,
@@ -229,24 +244,29 @@ class _Handle:
         """Return a view of the last commit; it stays as it is while others write."""
         return self._index.searcher()
 
-    def write(self, deleted_ids: Iterable[str], rows: Iterable[tantivy.Document]) -> None:
-        """Delete ids, add rows, commit."""
-        with self._lock, _translated(self._path, _WRITING):
+    @contextmanager
+    def writing(self, deleted_ids: Iterable[str], rows: Iterable[tantivy.Document]) -> Iterator[None]:
+        """Delete ids, add rows; commit when the block ends."""
+        with self._lock:
             if self._release is not None:
                 self._release.cancel()
-            if self._writer is None:
-                self._writer = self._index.writer(_WRITER_HEAP_BYTES, 1)
             try:
-                for chunk_id in deleted_ids:
-                    self._writer.delete_documents_by_term(_ID, chunk_id)
-                for row in rows:
-                    self._writer.add_document(row)
-                self._writer.commit()
+                with _translated(self._path, _WRITING):
+                    if self._writer is None:
+                        self._writer = self._index.writer(_WRITER_HEAP_BYTES, 1)
+                    for chunk_id in deleted_ids:
+                        self._writer.delete_documents_by_term(_ID, chunk_id)
+                    for row in rows:
+                        self._writer.add_document(row)
+                yield
+                with _translated(self._path, _WRITING):
+                    self._writer.commit()
             except BaseException:
                 # A failed writer stays failed, and half of a batch must not ride along with the next commit.
                 self._writer = None
                 raise
-            self._index.reload()
+            with _translated(self._path, _WRITING):
+                self._index.reload()
             self._release = threading.Timer(_IDLE_RELEASE_S, self._close_writer)
             self._release.daemon = True
             self._release.start()
