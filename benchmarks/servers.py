@@ -136,6 +136,7 @@ def main() -> None:
         port=options.port,
         log_level="warning",
         access_log=False,
+        timeout_keep_alive=60,  # longer than a pause between rounds, or a proxy meets a connection just closed
         ws="none",
         lifespan="off" if options.kind == "model" else "on",
     )
