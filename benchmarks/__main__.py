@@ -1,4 +1,4 @@
-"""Run every benchmark, each in its own process; tables on stderr, one JSON object on stdout.
+"""Run the benchmarks, each in its own process; tables on stderr, one JSON object on stdout.
 
 python -m benchmarks [NAME...] [-- ARGUMENTS FOR EACH]
 """
@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _SHARED = {"__init__", "__main__", "measure", "texts", "embedder", "servers"}
+_QUALITY = {"encodings", "splitting"}  # long, and in need of the evaluation's sets: only when named
 
 
 def names() -> list[str]:
-    """Return the benchmarks there are."""
-    return sorted(file.stem for file in Path(__file__).parent.glob("*.py") if file.stem not in _SHARED)
+    """Return the benchmarks that measure time or memory."""
+    return sorted(file.stem for file in Path(__file__).parent.glob("*.py") if file.stem not in _SHARED | _QUALITY)
 
 
 def main(argv: Sequence[str]) -> int:
