@@ -61,7 +61,9 @@ class DataFolderMachine(RuleBasedStateMachine):
         for source, text in self.expected.items():
             hits = self.folder.retriever.retrieve(text[:30], collection="默认", top_k=50).hits
             assert all(hit.chunk.text in self.expected[hit.chunk.source] for hit in hits)
-            assert source in {hit.chunk.source for hit in hits} or len({*self.expected.values()}) < len(self.expected)
+            # Another document that says nearly the same may stand for it: near copies are shown once.
+            alike = {other for other, one in self.expected.items() if one.startswith(text.partition("第")[0])}
+            assert alike & {hit.chunk.source for hit in hits}, source
         assert check(self.folder).problems == ()
 
     def teardown(self) -> None:
