@@ -16,7 +16,7 @@ class RankingSettings(BaseModel):
     top_k: int = Field(default=8, ge=1, le=100, description="chunks returned for an answer")
     fetch_k: int = Field(default=50, ge=1, le=1000, description="candidates taken from each list")
     rerank_k: int = Field(default=12, ge=1, le=1000, description="fused candidates that are reranked by coverage")
-    vector_weight: float = Field(default=12.0, ge=0, description="weight of the cosine beside BM25")
+    vector_weight: float = Field(default=10.0, ge=0, description="weight of the cosine beside BM25")
     coverage_weight: float = Field(default=1.0, ge=0, description="weight of the best sentence's coverage")
     context_weight: float = Field(default=0.7, ge=0, le=1, description="weight of an earlier question's tokens")
     duplicate_threshold: float = Field(
