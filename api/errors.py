@@ -150,6 +150,7 @@ TABLE: dict[type[HuoziError], Reply] = {
     retrieval_errors.VectorStoreError: UNAVAILABLE,
     assistant_errors.AnswerError: BROKEN,
     assistant_errors.PromptTooLongError: BAD_REQUEST,
+    assistant_errors.EvaluationError: BAD_REQUEST,
     assistant_errors.ModelServerError: UNAVAILABLE,
     assistant_errors.ModelServerDownError: UNAVAILABLE,
     assistant_errors.ModelServerSlowError: UNAVAILABLE,

@@ -74,7 +74,7 @@ class LocalEngine:
 
     def search(self, question: str, collection: str, top_k: int, filters: Mapping[str, str]) -> Json:
         """Return the contract's search object."""
-        from assistant.query import check_question
+        from retrieval.retriever import check_question
 
         asked = check_question(question, self._built.max_question_chars)
         return search_object(

@@ -28,11 +28,12 @@ from assistant.events import (
 )
 from assistant.extract import extract, leading
 from assistant.generate import FinishReason, Generator, Sampling
-from assistant.query import Search, check_question, language_of, plan_search
+from assistant.query import Search, language_of, plan_search
 from assistant.refusal import is_answerable, is_model_refusal, refusal_text
 from assistant.settings import AnswerSettings, LlmSettings
 from retrieval.errors import HuoziError, Language, NotFoundError
 from retrieval.models import Chunk, Collection, Retrieval, ScoredChunk
+from retrieval.retriever import check_question
 
 EXTRACTIVE_MODEL = "extractive"
 """`Answer.model` where no model wrote the answer."""

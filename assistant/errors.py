@@ -1,13 +1,14 @@
 """What can go wrong while answering.
 
     HuoziError
-    └── AnswerError
-        ├── ModelServerError             the model server is why there is no answer
-        │   ├── ModelServerDownError     nobody answers there
-        │   ├── ModelServerSlowError     silent for too long
-        │   ├── ModelServerGarbageError  its stream is not what the OpenAI protocol says, or broke off
-        │   └── ModelServerRefusedError  it answered with an error
-        └── PromptTooLongError           the question alone does not fit into the window
+    ├── AnswerError
+    │   ├── ModelServerError             the model server is why there is no answer
+    │   │   ├── ModelServerDownError     nobody answers there
+    │   │   ├── ModelServerSlowError     silent for too long
+    │   │   ├── ModelServerGarbageError  its stream is not what the OpenAI protocol says, or broke off
+    │   │   └── ModelServerRefusedError  it answered with an error
+    │   └── PromptTooLongError           the question alone does not fit into the window
+    └── EvaluationError                  a folder that cannot be evaluated
 
 Messages name the server without user, password or query; they never hold a prompt.
 """
@@ -160,3 +161,9 @@ def _hint_for(status: int | None) -> Message:
     if status is None or status >= 500:
         return _STATUS_HINTS[500]
     return _STATUS_HINTS.get(401 if status == 403 else status, _STATUS_HINTS[400])
+
+
+class EvaluationError(HuoziError):
+    """A folder that cannot be evaluated."""
+
+    code = "bad_evaluation_folder"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from assistant.events import Turn
 from assistant.support import has_han
-from retrieval.errors import Language, Message, QuestionError
+from retrieval.errors import Language
 
 CONTEXT_TURNS = 2
 """Earlier user turns that a follow-up may lean on."""
@@ -41,32 +41,6 @@ class Search:
 
     question: str
     context: tuple[str, ...] = ()
-
-
-def check_question(question: str, max_chars: int) -> str:
-    """Return the question without white space around it.
-
-    Raises:
-        QuestionError: If nothing is left, or it is too long.
-    """
-    trimmed = question.strip()
-    if not trimmed:
-        raise QuestionError(
-            Message(en="The question is empty.", zh="问题是空的。"),
-            hint=Message(en="Ask something in a few words.", zh="请用几个字写出要问的内容。"),
-        )
-    if len(trimmed) > max_chars:
-        raise QuestionError(
-            Message(
-                en=f"The question has {len(trimmed)} characters; at most {max_chars} can be asked.",
-                zh=f"问题有 {len(trimmed)} 个字符，最多 {max_chars} 个。",
-            ),
-            hint=Message(
-                en="Shorten it, or ingest the long text as a document and ask about it.",
-                zh="请缩短问题，或把长文本作为文档导入后再提问。",
-            ),
-        )
-    return trimmed
 
 
 def plan_search(question: str, history: Sequence[Turn]) -> Search:

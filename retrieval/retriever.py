@@ -256,11 +256,11 @@ def check_embedder(collection: Collection, configured: str) -> None:
     )
 
 
-def check_question(question: str) -> str:
+def check_question(question: str, max_chars: int = MAX_QUESTION_CHARS) -> str:
     """Return a question without white space around it.
 
     Raises:
-        QuestionError: If nothing is left, or it has more than 4,000 characters.
+        QuestionError: If nothing is left, or it has more than max_chars characters.
     """
     trimmed = question.strip()
     if not trimmed:
@@ -268,11 +268,11 @@ def check_question(question: str) -> str:
             Message(en="The question is empty.", zh="问题是空的。"),
             hint=Message(en="Ask something in a few words.", zh="请用几个字写出要问的内容。"),
         )
-    if len(trimmed) > MAX_QUESTION_CHARS:
+    if len(trimmed) > max_chars:
         raise QuestionError(
             Message(
-                en=f"The question has {len(trimmed)} characters; at most {MAX_QUESTION_CHARS} can be asked.",
-                zh=f"问题有 {len(trimmed)} 个字符，最多 {MAX_QUESTION_CHARS} 个。",
+                en=f"The question has {len(trimmed)} characters; at most {max_chars} can be asked.",
+                zh=f"问题有 {len(trimmed)} 个字符，最多 {max_chars} 个。",
             ),
             hint=Message(
                 en="Shorten it, or ingest the long text as a document and ask about it.",

@@ -13,17 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from assistant.errors import EvaluationError
 from assistant.events import Turn
-from retrieval.errors import HuoziError, Message
+from retrieval.errors import Message
 
 _QUESTIONS = ("queries.jsonl", "questions.jsonl")
 _NOT_DOCUMENTS = {*_QUESTIONS, "manifest.jsonl", "corpus.jsonl", "LICENSE"}
-
-
-class EvaluationError(HuoziError):
-    """A folder that cannot be evaluated."""
-
-    code = "bad_evaluation_folder"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from assistant.events import Turn
-from assistant.query import check_question, language_of, leans_on_history, plan_search
+from assistant.query import language_of, leans_on_history, plan_search
 from retrieval.errors import QuestionError
+from retrieval.retriever import check_question
 
 HISTORY = [Turn("user", "Playfish的总部在哪里？"), Turn("assistant", "伦敦"), Turn("user", " ")]
 
