@@ -95,7 +95,7 @@ class FakeModelServer:
         return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
     def __enter__(self) -> FakeModelServer:
-        server = _QuietServer(("127.0.0.1", 0), _handler_of(self))
+        server = QuietServer(("127.0.0.1", 0), _handler_of(self))
         self._server = server
         self._thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
@@ -117,11 +117,75 @@ class FakeModelServer:
         return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
-class _QuietServer(ThreadingHTTPServer):
+class QuietServer(ThreadingHTTPServer):
+    """A threaded server that leaves the test output clean."""
+
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of clients that reset their connection; that is what some tests do."""
+
+
+class JsonHandler(BaseHTTPRequestHandler):
+    """Reads and writes JSON, whole or as an event stream."""
+
+    protocol_version = "HTTP/1.1"
+    # A stream is many small writes; each shall leave at once.
+    disable_nagle_algorithm = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep the test output clean."""
+
+    def read_json(self) -> Any:
+        """Return the request's body."""
+        return json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+    def reply(self, status: int, body: dict[str, Any]) -> None:
+        """Answer with one JSON object."""
+        data = json.dumps(body, ensure_ascii=False).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def begin_stream(self) -> None:
+        """Begin an event stream."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+
+    def event(self, data: dict[str, Any]) -> None:
+        """Send one event."""
+        self.chunk(f"data: {json.dumps(data, ensure_ascii=False)}\n\n".encode())
+
+    def end_stream(self) -> None:
+        """End the stream as OpenAI does."""
+        self.chunk(b"data: [DONE]\n\n")
+        self.chunk(b"")
+
+    def chunk(self, data: bytes) -> None:
+        """Send bytes of the stream as they are."""
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+
+    def stay_silent(self, seconds: float, stopping: threading.Event) -> None:
+        """Wait, but notice a client that goes away.
+
+        Raises:
+            OSError: If it does.
+        """
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not stopping.is_set():
+            self.connection.settimeout(min(0.02, seconds))
+            try:
+                if self.connection.recv(1) == b"":
+                    raise ConnectionResetError
+            except TimeoutError:
+                continue
+            finally:
+                self.connection.settimeout(None)
 
 
 def free_url() -> str:
@@ -131,28 +195,23 @@ def free_url() -> str:
 
 
 def _handler_of(fake: FakeModelServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Keep the test output clean."""
-
+    class Handler(JsonHandler):
         def do_GET(self) -> None:
             found = {"/v1/models": {"object": "list", "data": [{"id": fake.model, "object": "model"}]}, "/health": {}}
             body = found.get(self.path)
-            self._reply(200 if body is not None else 404, body or {})
+            self.reply(200 if body is not None else 404, body or {})
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            body = self.read_json()
             if self.path != "/v1/chat/completions":
-                self._reply(404, {"error": {"message": f"no route {self.path}", "type": "not_found"}})
+                self.reply(404, {"error": {"message": f"no route {self.path}", "type": "not_found"}})
                 return
             fake.requests.append(body)
             fake.headers.append(dict(self.headers))
             fake.asked.set()
             first = fake.script[0] if fake.script else ""
             if isinstance(first, Status):
-                self._reply(first.code, first.body)
+                self.reply(first.code, first.body)
             elif body.get("stream"):
                 self._stream(body)
             else:
@@ -162,13 +221,10 @@ def _handler_of(fake: FakeModelServer) -> type[BaseHTTPRequestHandler]:
             text = "".join(step for step in fake.script if isinstance(step, str))
             message = {"role": fake.role, "content": text}
             choice = {"index": 0, "message": message, "finish_reason": fake.finish_reason}
-            self._reply(200, {**_envelope(fake.model, "chat.completion"), "choices": [choice], "usage": fake.usage()})
+            self.reply(200, {**_envelope(fake.model, "chat.completion"), "choices": [choice], "usage": fake.usage()})
 
         def _stream(self, body: dict[str, Any]) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream; charset=utf-8")
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
+            self.begin_stream()
             try:
                 if self._play():
                     self._finish(bool((body.get("stream_options") or {}).get("include_usage")))
@@ -183,11 +239,11 @@ def _handler_of(fake: FakeModelServer) -> type[BaseHTTPRequestHandler]:
                 if isinstance(step, str):
                     self._delta({"content": step})
                 elif isinstance(step, Raw):
-                    self._chunk(step.data)
+                    self.chunk(step.data)
                 elif isinstance(step, Wait):
-                    self._wait(step.seconds)
+                    self.stay_silent(step.seconds, fake.stopping)
                 elif isinstance(step, EndWithoutFinish):
-                    self._chunk(b"")
+                    self.chunk(b"")
                     return False
                 elif isinstance(step, Die):
                     self.close_connection = True
@@ -195,44 +251,15 @@ def _handler_of(fake: FakeModelServer) -> type[BaseHTTPRequestHandler]:
                     return False
             return True
 
-        def _wait(self, seconds: float) -> None:
-            """Stay silent, but notice a client that goes away."""
-            until = time.monotonic() + seconds
-            while time.monotonic() < until and not fake.stopping.is_set():
-                self.connection.settimeout(0.02)
-                try:
-                    if self.connection.recv(1) == b"":
-                        raise ConnectionResetError
-                except TimeoutError:
-                    continue
-                finally:
-                    self.connection.settimeout(None)
-
         def _finish(self, with_usage: bool) -> None:
             self._delta({}, fake.finish_reason)
             if with_usage:
-                self._event({**_envelope(fake.model), "choices": [], "usage": fake.usage()})
-            self._chunk(b"data: [DONE]\n\n")
-            self._chunk(b"")
+                self.event({**_envelope(fake.model), "choices": [], "usage": fake.usage()})
+            self.end_stream()
 
         def _delta(self, delta: dict[str, Any], finish_reason: str | None = None) -> None:
             choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-            self._event({**_envelope(fake.model), "choices": [choice]})
-
-        def _event(self, data: dict[str, Any]) -> None:
-            self._chunk(f"data: {json.dumps(data, ensure_ascii=False)}\n\n".encode())
-
-        def _chunk(self, data: bytes) -> None:
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
-            self.wfile.flush()
-
-        def _reply(self, status: int, body: dict[str, Any]) -> None:
-            data = json.dumps(body, ensure_ascii=False).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            self.event({**_envelope(fake.model), "choices": [choice]})
 
     return Handler
 
