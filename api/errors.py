@@ -149,6 +149,7 @@ TABLE: dict[type[HuoziError], Reply] = {
     retrieval_errors.QuestionError: BAD_REQUEST,
     retrieval_errors.VectorStoreError: UNAVAILABLE,
     assistant_errors.AnswerError: BROKEN,
+    assistant_errors.ChatTemplateError: BAD_REQUEST,
     assistant_errors.PromptTooLongError: BAD_REQUEST,
     assistant_errors.EvaluationError: BAD_REQUEST,
     assistant_errors.ModelServerError: UNAVAILABLE,

@@ -2,7 +2,8 @@
 
 A model writes `[1]`, `[1][2]`, `[1,2]`, `【1】` or `［1］` after a sentence. What the reader gets is `[1]` alone, and
 only where a source of that number exists and shares words with the sentence. Each marker that stays has a citation
-whose quote is the sentence of the source that supports it best.
+whose quote is the sentence of the source that supports it best. Control tokens that the model quotes in their
+neutralised form are shown as they stand in the source.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from assistant.control_tokens import RestoringStream
 from assistant.events import Citation
 from assistant.support import best_sentence, has_han, share, tokens
 from retrieval.models import Chunk, ScoredChunk
@@ -57,6 +59,7 @@ class CitationStream:
     def __init__(self, sources: Sequence[ScoredChunk], page_of: PageOf = page_of_chunk) -> None:
         self._sources = sources
         self._page_of = page_of
+        self._restored = RestoringStream()
         self._held = ""
         self._text = ""
         self._citations: list[Citation] = []
@@ -69,7 +72,7 @@ class CitationStream:
 
     def feed(self, piece: str) -> str:
         """Take more of the model's text, and return what may be shown: all but what may be the start of a marker."""
-        pending = self._held + piece
+        pending = self._held + self._restored.feed(piece)
         opened = _OPEN.search(pending)
         ready = pending[: opened.start()] if opened else pending
         self._held = pending[len(ready) :]
@@ -77,7 +80,7 @@ class CitationStream:
 
     def finish(self) -> str:
         """Return what was still held back; call once, at the end."""
-        ready, self._held = self._held, ""
+        ready, self._held = self._held + self._restored.finish(), ""
         return self._clean(ready)
 
     def citations(self) -> tuple[Citation, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import prompts
+from assistant.control_tokens import neutralise
 from assistant.errors import prompt_too_long
 from assistant.events import Turn
 from retrieval.models import ScoredChunk
@@ -18,8 +19,6 @@ from retrieval.models import ScoredChunk
 TURN_TOKENS = 8
 """Upper bound of what the template adds around one turn: two control tokens, the role, line ends."""
 
-# `<|anything|>` is a control token of huozi and of most other models; `<s>` and `</s>` are huozi's base vocabulary's.
-_CONTROL = re.compile(r"<(\|[^|<>]{1,64}\|)>|<(/?s)>")
 _DELIMITER = re.compile(r"<(/?\s*资料\s*)>")
 
 
@@ -38,11 +37,6 @@ class ContextWindow:
     sources: tuple[ScoredChunk, ...]
     dropped_sources: int = 0
     dropped_turns: int = 0
-
-
-def neutralise(text: str) -> str:
-    """Break every control token apart, so that no tokenizer reads it as one; the words stay readable."""
-    return _CONTROL.sub(lambda match: f"< {match[1] or match[2]} >", text)
 
 
 def token_bound(text: str) -> int:

@@ -7,6 +7,7 @@
     │   │   ├── ModelServerSlowError     silent for too long
     │   │   ├── ModelServerGarbageError  its stream is not what the OpenAI protocol says, or broke off
     │   │   └── ModelServerRefusedError  it answered with an error
+    │   ├── ChatTemplateError            a conversation that the model cannot take
     │   └── PromptTooLongError           the question alone does not fit into the window
     └── EvaluationError                  a folder that cannot be evaluated
 
@@ -43,6 +44,12 @@ class AnswerError(HuoziError):
     """No answer could be made."""
 
     code = "answer_error"
+
+
+class ChatTemplateError(AnswerError):
+    """A conversation that the model cannot take, or a chat template that cannot be used."""
+
+    code = "bad_conversation"
 
 
 class PromptTooLongError(AnswerError):
@@ -140,6 +147,14 @@ def server_refused(url: str, status: int | None, reason: str) -> ModelServerRefu
         ),
         hint=_hint_for(status),
         status=status,
+    )
+
+
+def chat_template_refused(message: Message) -> ChatTemplateError:
+    """Build the error for what a chat template refuses."""
+    return ChatTemplateError(
+        message,
+        hint=Message(en="docs/template.md lists what the model takes.", zh="模型能接受什么，见 docs/template.md。"),
     )
 
 

@@ -1,13 +1,15 @@
-"""One template file per prompt, and the function that loads them.
+"""One template file per prompt, one per model's chat format, and the functions that load them.
 
-A template's first line is a comment that says who fills which slot, e.g.
+A prompt (`NAME.txt`) starts with a comment that says who fills which slot, e.g.
 `# assistant/context.py fills: sources, question`. The rest is text with `{slot}` marks; other braces are doubled.
+A chat template (`NAME.jinja`) turns a conversation into the text that the model was trained on: docs/template.md.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from string import Formatter
 
 
@@ -58,3 +60,29 @@ def load(name: str) -> Prompt:
     except OSError as error:
         raise PromptError(f"There is no prompt {name!r}.") from error
     return Prompt(name, text)
+
+
+def chat_templates() -> tuple[str, ...]:
+    """Return the names of the chat templates, sorted."""
+    return tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.jinja")))
+
+
+def chat_template_path(name: str) -> Path:
+    """Return the file of a chat template, e.g. for `vllm serve --chat-template`.
+
+    Raises:
+        PromptError: If there is no such chat template.
+    """
+    if name not in chat_templates():
+        raise PromptError(f"There is no chat template {name!r}; there are {', '.join(chat_templates())}.")
+    return Path(__file__).parent / f"{name}.jinja"
+
+
+@cache
+def chat_template(name: str) -> str:
+    """Return the source of a chat template.
+
+    Raises:
+        PromptError: If there is no such chat template.
+    """
+    return chat_template_path(name).read_text(encoding="utf-8")

@@ -26,6 +26,7 @@ OWNERS = {
     "sentence_transformers": {"retrieval/embedders/sentence_transformers.py"},
     "torch": {"retrieval/embedders/sentence_transformers.py"},
     "transformers": {"retrieval/embedders/sentence_transformers.py"},
+    "jinja2": {"assistant/template.py"},
     "langchain_openai": {"assistant/generate.py"},
     "langchain_core": {
         "assistant/generate.py",

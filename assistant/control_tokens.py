@@ -1,0 +1,63 @@
+"""Control tokens in other people's text: broken with a dot on the way in, mended on the way out (pure).
+
+Every tokenizer reads `<|endofutterance|>` inside a document as the token that ends a turn, so a document could forge
+a turn of the system. A dot after the `<` keeps it text: `<·|endofutterance|>`. The chat templates in `prompts/` do
+the same to whatever stands in a turn; what passes here first comes out of them unchanged.
+"""
+
+from __future__ import annotations
+
+import re
+
+DOT = "·"
+INVISIBLE = "".join(
+    map(
+        chr,
+        [
+            *(0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x180F)),
+            *(*range(0x200B, 0x2010), 0x202A, 0x202B, 0x202D, 0x202E, 0x202C),
+            *(*range(0x2060, 0x2065), 0x2066, 0x2067, 0x2068, 0x2069, *range(0x206A, 0x2070)),
+            *(0x3164, *range(0xFE00, 0xFE10), 0xFEFF, 0xFFA0),
+        ],
+    )
+)
+"""Characters without a shape, which some tokenizers drop before they look for tokens."""
+
+# `<|` opens the tokens of huozi, Llama 3 and most others; the rest are the base vocabularies' (Mixtral, BLOOM). NFKC
+# makes ＜ ﹤ ｜ of the same shape as < and |, so these count too. Letters need no look: without `<|` there is no token.
+_OPENING = "[<＜﹤]"
+_REST = r"(?:[|｜]|(?:/?s|unk|pad)>)"
+_BEFORE_TOKEN = re.compile(rf"({_OPENING})(?=[{INVISIBLE}]*{_REST})")
+_DOTTED = re.compile(rf"({_OPENING}){DOT}(?=[{INVISIBLE}]*{_REST})")
+# What may still become a dotted token: everything from an opening on that is the beginning of one.
+_UNFINISHED = re.compile(rf"{_OPENING}(?:{DOT}[{INVISIBLE}]*(?:/?s?|u(?:nk?)?|p(?:ad?)?))?\Z")
+
+
+def neutralise(text: str) -> str:
+    """Put a dot after each `<` that could begin a control token; twice is the same as once."""
+    return _BEFORE_TOKEN.sub(rf"\1{DOT}", text)
+
+
+def restore(text: str) -> str:
+    """Take the dots out again: `restore(neutralise(text)) == text` for every text that has no dotted token itself."""
+    return _DOTTED.sub(r"\1", text)
+
+
+class RestoringStream:
+    """Restores a text that arrives in pieces, wherever it is cut."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """Take more text, and return what is settled: all but what may be the start of a dotted token."""
+        pending = self._held + piece
+        unfinished = _UNFINISHED.search(pending)
+        settled = pending[: unfinished.start()] if unfinished else pending
+        self._held = pending[len(settled) :]
+        return restore(settled)
+
+    def finish(self) -> str:
+        """Return what was still held back; call once, at the end."""
+        held, self._held = self._held, ""
+        return held
