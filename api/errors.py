@@ -152,6 +152,8 @@ TABLE: dict[type[HuoziError], Reply] = {
     assistant_errors.ChatTemplateError: BAD_REQUEST,
     assistant_errors.PromptTooLongError: BAD_REQUEST,
     assistant_errors.EvaluationError: BAD_REQUEST,
+    assistant_errors.ProfileError: BROKEN,
+    assistant_errors.GpuError: BROKEN,
     assistant_errors.ModelServerError: UNAVAILABLE,
     assistant_errors.ModelServerDownError: UNAVAILABLE,
     assistant_errors.ModelServerSlowError: UNAVAILABLE,

@@ -9,14 +9,16 @@
     │   │   └── ModelServerRefusedError  it answered with an error
     │   ├── ChatTemplateError            a conversation that the model cannot take
     │   └── PromptTooLongError           the question alone does not fit into the window
-    └── EvaluationError                  a folder that cannot be evaluated
+    ├── EvaluationError                  a folder that cannot be evaluated
+    ├── ProfileError                     no such model profile, or its file cannot be used
+    └── GpuError                         GPUs that cannot be read, or none
 
 Messages name the server without user, password or query; they never hold a prompt.
 """
 
 from __future__ import annotations
 
-from retrieval.errors import HuoziError, Message
+from retrieval.errors import HuoziError, Message, SettingsError
 
 _CHECK_SERVER = Message(
     en="Check that the model server runs and that HUOZI_LLM__BASE_URL is its address;"
@@ -100,6 +102,17 @@ class ModelServerRefusedError(ModelServerError):
         self.retryable = status is None or status == 429 or status >= 500
 
 
+def no_model_server() -> SettingsError:
+    """Build the error for a chat model without an address; the SDK's own default would be OpenAI's."""
+    return SettingsError(
+        Message(en="The chat model has no server's address.", zh="没有指定模型服务的地址。"),
+        hint=Message(
+            en="Pass base_url, or set HUOZI_LLM__BASE_URL, e.g. http://127.0.0.1:8000/v1.",
+            zh="请传入 base_url，或设置 HUOZI_LLM__BASE_URL，例如 http://127.0.0.1:8000/v1。",
+        ),
+    )
+
+
 def server_down(url: str) -> ModelServerDownError:
     """Build the error for a server that cannot be reached."""
     return ModelServerDownError(
@@ -176,6 +189,18 @@ def _hint_for(status: int | None) -> Message:
     if status is None or status >= 500:
         return _STATUS_HINTS[500]
     return _STATUS_HINTS.get(401 if status == 403 else status, _STATUS_HINTS[400])
+
+
+class ProfileError(HuoziError):
+    """There is no such model profile, or its file cannot be used."""
+
+    code = "bad_profile"
+
+
+class GpuError(HuoziError):
+    """The GPUs named cannot be read, or none are found."""
+
+    code = "bad_gpus"
 
 
 class EvaluationError(HuoziError):
