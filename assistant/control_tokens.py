@@ -8,6 +8,7 @@ the same to whatever stands in a turn; what passes here first comes out of them 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 DOT = "·"
 INVISIBLE = "".join(
@@ -26,11 +27,20 @@ INVISIBLE = "".join(
 # `<|` opens the tokens of huozi, Llama 3 and most others; the rest are the base vocabularies' (Mixtral, BLOOM). NFKC
 # makes ＜ ﹤ ｜ of the same shape as < and |, so these count too. Letters need no look: without `<|` there is no token.
 _OPENING = "[<＜﹤]"
-_REST = r"(?:[|｜]|(?:/?s|unk|pad)>)"
-_BEFORE_TOKEN = re.compile(rf"({_OPENING})(?=[{INVISIBLE}]*{_REST})")
-_DOTTED = re.compile(rf"({_OPENING}){DOT}(?=[{INVISIBLE}]*{_REST})")
+_CONTINUED = ("|", "｜", "s>", "/s>", "unk>", "pad>")
+# The templates also dot the end of a tool's result, where a result holds it.
+_DOT_CONTINUED = (*_CONTINUED, "/tool_response")
+
+
+def _one_of(texts: Iterable[str]) -> str:
+    return "(?:" + "|".join(map(re.escape, sorted(texts, key=len, reverse=True))) + ")"
+
+
+_BEFORE_TOKEN = re.compile(rf"({_OPENING})(?=[{INVISIBLE}]*{_one_of(_CONTINUED)})")
+_DOTTED = re.compile(rf"({_OPENING}){DOT}(?=[{INVISIBLE}]*{_one_of(_DOT_CONTINUED)})")
 # What may still become a dotted token: everything from an opening on that is the beginning of one.
-_UNFINISHED = re.compile(rf"{_OPENING}(?:{DOT}[{INVISIBLE}]*(?:/?s?|u(?:nk?)?|p(?:ad?)?))?\Z")
+_BEGINNINGS = {text[:end] for text in _DOT_CONTINUED for end in range(len(text))}
+_UNFINISHED = re.compile(rf"{_OPENING}(?:{DOT}[{INVISIBLE}]*{_one_of(_BEGINNINGS)})?\Z")
 
 
 def neutralise(text: str) -> str:
