@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from assistant.assistant import Assistant
+    from assistant.chat_model import ChatHuozi
     from assistant.events import Answer, AnswerEvent, Citation, Turn
     from assistant.settings import AnswerSettings, LlmSettings
 
-__all__ = ["Answer", "AnswerEvent", "AnswerSettings", "Assistant", "Citation", "LlmSettings", "Turn"]
+__all__ = ["Answer", "AnswerEvent", "AnswerSettings", "Assistant", "ChatHuozi", "Citation", "LlmSettings", "Turn"]
 
 _HOMES = {
     "Assistant": "assistant.assistant",
+    "ChatHuozi": "assistant.chat_model",
     "Answer": "assistant.events",
     "AnswerEvent": "assistant.events",
     "Citation": "assistant.events",

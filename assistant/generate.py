@@ -1,4 +1,4 @@
-"""Answers by a model server: the only file that knows LangChain's chat model and the server's errors."""
+"""Answers by a model server: our chat model's stream as pieces, and the server's errors as ours."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from weakref import WeakKeyDictionary
 
 from assistant.errors import ModelServerError, server_down, server_garbage, server_refused, server_slow
 from assistant.events import Turn, Usage
-from assistant.settings import LlmSettings
+from assistant.messages import to_messages
+from assistant.settings import UNSET_KEY, LlmSettings
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessageChunk
-    from langchain_openai import ChatOpenAI
+
+    from assistant.chat_model import ChatHuozi
 
 FinishReason = Literal["stop", "length"]
-_ROLES = {"system": "system", "user": "human", "assistant": "ai"}
 _MAX_REASON_CHARS = 300
 
 
@@ -55,7 +56,7 @@ class Generator:
 
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
-        self._models: WeakKeyDictionary[asyncio.AbstractEventLoop, ChatOpenAI] = WeakKeyDictionary()
+        self._models: WeakKeyDictionary[asyncio.AbstractEventLoop, ChatHuozi] = WeakKeyDictionary()
 
     async def stream(self, messages: Sequence[Turn], sampling: Sampling = Sampling()) -> AsyncGenerator[Piece, None]:
         """Stream the model's answer; closing the iterator closes the server's stream.
@@ -68,11 +69,13 @@ class Generator:
             "temperature": sampling.temperature,
             "stop": list(sampling.stop) if sampling.stop else None,
         }
-        prompt = [(_ROLES[turn.role], turn.text) for turn in messages]
+        given = {key: value for key, value in options.items() if value is not None}
         finished = False
         with _translated(self._settings):
             model = self._model()
-            chunks: Any = model.astream(prompt, **{key: value for key, value in options.items() if value is not None})
+            chunks: Any = model.astream(
+                to_messages(messages), **{key: value for key, value in options.items() if value is not None}
+            )
             async with aclosing(chunks):
                 async for chunk in chunks:
                     piece = _piece(chunk)
@@ -87,7 +90,7 @@ class Generator:
         if model is not None and model.http_async_client is not None:
             await model.http_async_client.aclose()
 
-    def _model(self) -> ChatOpenAI:
+    def _model(self) -> ChatHuozi:
         loop = asyncio.get_running_loop()
         model = self._models.get(loop)
         if model is None:
@@ -95,23 +98,21 @@ class Generator:
         return model
 
 
-def _chat_model(settings: LlmSettings) -> ChatOpenAI:
+def _chat_model(settings: LlmSettings) -> ChatHuozi:
     import openai
-    from langchain_openai import ChatOpenAI
-    from pydantic import SecretStr
+
+    from assistant.chat_model import ChatHuozi
 
     timeout = openai.Timeout(settings.timeout_s, connect=settings.connect_timeout_s)
-    return ChatOpenAI(
+    return ChatHuozi(
         model=settings.model,
         base_url=settings.base_url,
-        # A server without keys ignores it; without any value the SDK would look for OPENAI_API_KEY.
-        api_key=settings.api_key or SecretStr("unset"),
+        api_key=settings.api_key or UNSET_KEY,
         timeout=timeout,
-        max_retries=0,
+        max_retries=settings.max_retries,
         temperature=settings.temperature,
-        max_completion_tokens=settings.max_tokens,
-        stream_usage=True,
-        stream_chunk_timeout=None,
+        max_tokens=settings.max_tokens,
+        huozi_profile=settings.profile,
         http_async_client=openai.DefaultAsyncHttpxClient(timeout=timeout),
     )
 

@@ -7,6 +7,9 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+# A server without keys ignores it; without any value the SDK would look for OPENAI_API_KEY, and send that.
+UNSET_KEY = SecretStr("unset")
+
 
 class LlmSettings(BaseModel):
     """An OpenAI-compatible model server, or none."""
@@ -26,6 +29,9 @@ class LlmSettings(BaseModel):
     temperature: float = Field(default=0.0, ge=0, le=2, description="0: the likeliest words")
     timeout_s: float = Field(default=120.0, gt=0, description="longest silence of the server, in seconds")
     connect_timeout_s: float = Field(default=5.0, gt=0, description="longest wait for a connection, in seconds")
+    max_retries: int = Field(
+        default=1, ge=0, le=10, description="how often a request that failed before its first word is sent again"
+    )
 
     @classmethod
     def from_environment(cls) -> LlmSettings:

@@ -27,9 +27,12 @@ OWNERS = {
     "torch": {"retrieval/embedders/sentence_transformers.py"},
     "transformers": {"retrieval/embedders/sentence_transformers.py"},
     "jinja2": {"assistant/template.py"},
-    "langchain_openai": {"assistant/generate.py"},
+    "langchain_openai": {"assistant/chat_model.py"},
+    "openai": {"assistant/chat_model.py", "assistant/generate.py", "assistant/raw_stream.py"},
     "langchain_core": {
+        "assistant/chat_model.py",
         "assistant/generate.py",
+        "assistant/messages.py",
         "retrieval/embedders/base.py",
         "retrieval/langchain_retriever.py",
     },

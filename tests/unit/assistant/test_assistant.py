@@ -70,7 +70,7 @@ async def test_request_overrides_settings_when_options_are_given() -> None:
     assert isinstance(events[-1], DoneEvent) and events[-1].answer.finish_reason == "length"
     assert [message["role"] for message in sent["messages"]] == ["system", "user", "assistant", "user"]
     assert sent["messages"][0]["content"].endswith("用敬语")
-    assert (sent["max_completion_tokens"], sent["temperature"], sent["stop"]) == (7, 0.5, ["完"])
+    assert (sent["max_tokens"], sent["temperature"], sent["stop"]) == (7, 0.5, ["完"])
 
 
 async def test_documents_cannot_forge_turns_when_they_hold_control_tokens() -> None:

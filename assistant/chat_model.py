@@ -1,0 +1,264 @@
+"""`ChatHuozi`: huozi behind an OpenAI-compatible server, as a LangChain chat model.
+
+It is langchain-openai's class; what is overridden here is what differs, and docs/chat-model.md says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, Self
+
+import openai
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_openai.chat_models.base import BaseChatOpenAI
+from pydantic import Field, model_validator
+
+from assistant.errors import no_model_server
+from assistant.raw_stream import AsyncCompletions, Completions
+from assistant.settings import UNSET_KEY, LlmSettings
+from assistant.tool_arguments import StreamedCalls, plain_arguments, sorted_calls
+
+_ASSISTANT = frozenset({"assistant", "助手"})
+_TEXT_KEYS = ({"content"}, {"role", "content"})
+_ALIASES = {
+    "model": "model_name",
+    "base_url": "openai_api_base",
+    "api_key": "openai_api_key",
+    "timeout": "request_timeout",
+}
+
+Json = dict[str, Any]
+
+
+class ChatHuozi(BaseChatOpenAI):
+    """huozi as a LangChain chat model; agents, chains and callbacks take it as it is.
+
+    Takes what `ChatOpenAI` takes. What is left out comes from `HUOZI_LLM__*`: address, key, model, profile, time-outs
+    and retries; temperature and max_tokens where they are set there.
+
+    Args:
+        model: The served model's name.
+        base_url: An OpenAI-compatible server, usually ending in `/v1`.
+        api_key: Its key, if it wants one.
+        huozi_profile: Profile of the model, for stop ids and window: see `huozi model list`.
+
+    Raises:
+        SettingsError: Without an address.
+
+    Source: langchain-openai's `BaseChatOpenAI`, whose hooks are overridden.
+    """
+
+    model_name: str = Field(default="huozi", alias="model")
+    stream_usage: bool | None = True
+    stream_chunk_timeout: float | None = Field(default=None, exclude=True)
+    """Longest wait for the next chunk, in seconds; None: `timeout` alone bounds the server's silence."""
+    use_responses_api: bool | None = False
+    huozi_profile: str = "huozi3.5"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_environment(cls, values: Any) -> Any:
+        settings = LlmSettings.from_environment()
+        filled: Json = {
+            "model": settings.model,
+            "base_url": settings.base_url,
+            "api_key": settings.api_key or UNSET_KEY,
+            "timeout": openai.Timeout(settings.timeout_s, connect=settings.connect_timeout_s),
+            "max_retries": settings.max_retries,
+            "huozi_profile": settings.profile,
+        }
+        filled |= {name: getattr(settings, name) for name in {"temperature", "max_tokens"} & settings.model_fields_set}
+        given = {name: value for name, value in values.items() if value is not None or name not in filled}
+        if "max_completion_tokens" in given:
+            given["max_tokens"] = given.pop("max_completion_tokens")
+        missing = {name: value for name, value in filled.items() if not given.keys() & {name, _ALIASES.get(name)}}
+        if missing.get("base_url", "") is None:
+            raise no_model_server()
+        return {**missing, **given}
+
+    @model_validator(mode="after")
+    def _read_streams_as_json(self) -> Self:
+        if self.root_client is not None:
+            self.client = Completions(self.root_client)
+        self.async_client = AsyncCompletions(self.root_async_client)
+        return self
+
+    # --- what is sent ---
+
+    def _get_request_payload(
+        self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        payload = super()._get_request_payload(input_, stop=stop, **kwargs)
+        if "max_completion_tokens" in payload:  # the name that ChatOpenAI has for it, and not every server
+            payload["max_tokens"] = payload.pop("max_completion_tokens")
+        extra = dict(payload.get("extra_body") or {})
+        asked = [*extra.get("stop_token_ids", ()), *payload.pop("stop_token_ids", ())]
+        extra["stop_token_ids"] = list(dict.fromkeys([*_stop_token_ids(self.huozi_profile), *asked]))
+        payload["extra_body"] = extra
+        for message in payload["messages"]:
+            for call in message.get("tool_calls") or ():
+                call["function"]["arguments"] = plain_arguments(call["function"]["arguments"])
+        return payload
+
+    # --- what comes back ---
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        calls = StreamedCalls(kwargs.get("tools") or ())
+        for chunk in super()._stream(messages, stop, run_manager, **kwargs):
+            _follow(calls, chunk)
+            yield chunk
+        yield from map(_marking, calls.marks())
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        calls = StreamedCalls(kwargs.get("tools") or ())
+        async for chunk in super()._astream(messages, stop, run_manager, **kwargs):
+            _follow(calls, chunk)
+            yield chunk
+        for mark in calls.marks():
+            yield _marking(mark)
+
+    def _generate_with_cache(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        # `_generate` would not do: with a streaming callback LangChain adds up `_stream` in here instead.
+        return _sorted(super()._generate_with_cache(messages, stop, run_manager, **kwargs), kwargs.get("tools"))
+
+    async def _agenerate_with_cache(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return _sorted(await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs), kwargs.get("tools"))
+
+    def _convert_chunk_to_generation_chunk(
+        self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
+    ) -> ChatGenerationChunk | None:
+        text = None if base_generation_info or self.output_version == "v1" else _plain_text(chunk)
+        if text is not None:
+            return _text_chunk(text)
+        return super()._convert_chunk_to_generation_chunk(
+            _with_known_role(chunk, "delta"), default_chunk_class, base_generation_info
+        )
+
+    def _create_chat_result(
+        self, response: dict[str, Any] | openai.BaseModel, generation_info: dict[str, Any] | None = None
+    ) -> ChatResult:
+        if isinstance(response, openai.BaseModel):
+            response = response.model_dump(warnings=False)
+        if isinstance(response, dict):
+            response = _with_known_role(response, "message")
+        return super()._create_chat_result(response, generation_info)
+
+    # --- who it is ---
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        # With response_format vLLM lets the model write nothing but that JSON, no tool call either: an agent that has
+        # tools must ask for its structured answer through one more tool, which is what structured_output=False says.
+        return ModelProfile(
+            max_input_tokens=_window(self.huozi_profile),
+            text_inputs=True,
+            text_outputs=True,
+            tool_calling=True,
+            tool_choice=True,
+            structured_output=False,
+        )
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        return LangSmithParams(**{**super()._get_ls_params(stop, **kwargs), "ls_provider": "huozi"})
+
+    @property
+    def _llm_type(self) -> str:
+        return "huozi-chat"
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Field -> the variable that it comes from, when a saved model is loaded again."""
+        return {"openai_api_key": "HUOZI_LLM__API_KEY"}
+
+    @classmethod
+    def get_lc_namespace(cls) -> list[str]:
+        """Return where LangChain finds the class again."""
+        return ["assistant", "chat_model"]
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Say that LangChain may save it, without its key."""
+        return True
+
+
+def _stop_token_ids(profile: str) -> tuple[int, ...]:
+    return (57001,)
+
+
+def _window(profile: str) -> int:
+    return 32_768
+
+
+def _plain_text(chunk: Json) -> str | None:
+    """Return the text of a chunk that holds nothing else, as nearly all do."""
+    choices = chunk.get("choices")
+    if not choices or len(choices) != 1 or chunk.get("usage"):
+        return None
+    choice = choices[0]
+    delta = choice.get("delta")
+    if not delta or choice.get("finish_reason") or choice.get("logprobs") or delta.keys() not in _TEXT_KEYS:
+        return None
+    text = delta["content"]
+    return text if isinstance(text, str) and delta.get("role", "assistant") in _ASSISTANT else None
+
+
+def _text_chunk(text: str) -> ChatGenerationChunk:
+    """Build what the parent builds, without validating what is known to be valid: most of what a token costs."""
+    message = AIMessageChunk.model_construct(content=text, response_metadata={"model_provider": "openai"})
+    return ChatGenerationChunk.model_construct(text=text, message=message)
+
+
+def _with_known_role(reply: Json, part: str) -> Json:
+    """Return the reply with the role 助手 (vLLM's --response-role) as `assistant`, the only one LangChain knows."""
+    for choice in reply.get("choices") or ():
+        message = choice.get(part)
+        if message and message.get("role") in _ASSISTANT:
+            message["role"] = "assistant"
+    return reply
+
+
+def _follow(calls: StreamedCalls, chunk: ChatGenerationChunk) -> None:
+    if isinstance(chunk.message, AIMessageChunk) and chunk.message.tool_call_chunks:
+        calls.add(chunk.message.tool_call_chunks)
+
+
+def _marking(mark: tuple[Any, str]) -> ChatGenerationChunk:
+    index, text = mark
+    piece = tool_call_chunk(name=None, args=text, id=None, index=index)
+    return ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[piece]))
+
+
+def _sorted(result: ChatResult, tools: Sequence[Any] | None) -> ChatResult:
+    for generation in result.generations:
+        message = generation.message
+        if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
+            calls, invalid = sorted_calls(message.tool_calls, message.invalid_tool_calls, tools or ())
+            message.tool_calls, message.invalid_tool_calls = calls, invalid
+    return result

@@ -1,0 +1,186 @@
+"""The model server's stream as plain JSON objects: the openai SDK sends, retries and closes; only its parsing is ours.
+
+The SDK builds a tree of typed objects from every event, which LangChain at once turns back into dictionaries. That is
+most of what a streamed token costs there, so `Completions` leaves both steps out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, NoReturn
+
+import openai
+from pydantic_core import from_json
+
+_PATH = "/chat/completions"
+_DRAIN_S = 0.5
+_OPTIONS = {"extra_headers": "headers", "extra_query": "params", "extra_body": "extra_json", "timeout": "timeout"}
+"""What `create` takes beside the body -> the name of the request's option."""
+
+Json = dict[str, Any]
+
+
+class EventReader:
+    """Cuts the bytes of a stream into JSON objects, one for each `data:` line (pure).
+
+    Attributes:
+        ended: Whether the stream said that it is complete.
+    """
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[Json]:
+        """Return the objects that are whole with these bytes.
+
+        Raises:
+            ValueError: If an event is no JSON object.
+        """
+        lines = (self._rest + data if self._rest else data).split(b"\n")
+        self._rest = lines.pop()
+        found: list[Json] = []
+        for line in lines:
+            if not line.startswith(b"data:"):
+                continue
+            body = line[5:].strip()
+            if body == b"[DONE]":
+                self.ended = True
+            elif body:
+                found.append(_object(body))
+        return found
+
+
+class JsonStream(openai.Stream[Json]):
+    """A stream of plain objects."""
+
+    def __stream__(self) -> Iterator[Json]:
+        """Yield each event's object; closes the connection at the end, or when the caller stops earlier."""
+        reader = EventReader()
+        request = self.response.request
+        try:
+            for data in self.response.iter_bytes():
+                for chunk in reader.feed(data):
+                    yield chunk if "error" not in chunk else _checked(chunk, request)
+                if reader.ended:
+                    return
+        except Exception as error:
+            _raise(error, request)
+        finally:
+            self.response.close()
+        raise _broken_off(request)
+
+
+class AsyncJsonStream(openai.AsyncStream[Json]):
+    """A stream of plain objects."""
+
+    async def __stream__(self) -> AsyncIterator[Json]:
+        """Yield each event's object; closes the connection at the end, or when the caller stops earlier."""
+        reader = EventReader()
+        request = self.response.request
+        bytes_read = self.response.aiter_bytes()
+        try:
+            async for data in bytes_read:
+                for chunk in reader.feed(data):
+                    yield chunk if "error" not in chunk else _checked(chunk, request)
+                if reader.ended:
+                    await _drain(bytes_read)
+                    return
+        except Exception as error:
+            if reader.ended:
+                return
+            _raise(error, request)
+        finally:
+            await self.response.aclose()
+        raise _broken_off(request)
+
+
+class Completions:
+    """Stands in for `client.chat.completions`, with streams of plain objects.
+
+    Args:
+        client: The SDK's client.
+    """
+
+    def __init__(self, client: openai.OpenAI) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client.chat.completions, name)
+
+    def create(self, **payload: Any) -> Any:
+        """Send a completion; a context manager over plain objects where `stream` is set."""
+        if not payload.get("stream"):
+            return self._client.chat.completions.create(**payload)
+        body, options = split(payload)
+        return self._client.post(_PATH, cast_to=object, body=body, options=options, stream=True, stream_cls=JsonStream)
+
+
+class AsyncCompletions:
+    """Stands in for the async `client.chat.completions`, with streams of plain objects.
+
+    Args:
+        client: The SDK's client.
+    """
+
+    def __init__(self, client: openai.AsyncOpenAI) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client.chat.completions, name)
+
+    async def create(self, **payload: Any) -> Any:
+        """Send a completion; an async context manager over plain objects where `stream` is set."""
+        if not payload.get("stream"):
+            return await self._client.chat.completions.create(**payload)
+        body, options = split(payload)
+        return await self._client.post(
+            _PATH, cast_to=object, body=body, options=options, stream=True, stream_cls=AsyncJsonStream
+        )
+
+
+def split(payload: Mapping[str, Any]) -> tuple[Json, Any]:
+    """Return the request's JSON body and its options, from what the SDK's `create` takes (pure)."""
+    body = {key: value for key, value in payload.items() if key not in _OPTIONS}
+    options = {_OPTIONS[key]: payload[key] for key in _OPTIONS.keys() & payload.keys()}
+    return body, options
+
+
+async def _drain(rest: AsyncIterator[bytes]) -> None:
+    """Read what follows the last event, or the connection could not be used again; not for long."""
+    try:
+        async with asyncio.timeout(_DRAIN_S):
+            async for _ in rest:
+                pass
+    except TimeoutError:
+        return
+
+
+def _object(body: bytes) -> Json:
+    value = from_json(body)
+    if not isinstance(value, dict):
+        raise ValueError(f"an event of the stream is no JSON object but a {type(value).__name__}")
+    return value
+
+
+def _checked(chunk: Json, request: Any) -> Json:
+    error = chunk["error"]
+    if not error:
+        return chunk
+    said = error.get("message") if isinstance(error, dict) else error
+    raise openai.APIError(str(said or "An error occurred in the stream."), request, body=error)
+
+
+def _broken_off(request: Any) -> openai.APIConnectionError:
+    return openai.APIConnectionError(message="The stream broke off before its end.", request=request)
+
+
+def _raise(error: Exception, request: Any) -> NoReturn:
+    """Raise the SDK's error for what the HTTP client raised: httpx or httpx2, by the SDK's version."""
+    names = {cls.__name__ for cls in type(error).__mro__}
+    if "TimeoutException" in names:
+        raise openai.APITimeoutError(request=request) from error
+    if "TransportError" in names:
+        raise openai.APIConnectionError(request=request) from error
+    raise error
