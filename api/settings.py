@@ -184,7 +184,9 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
     try:
         settings = Settings(**nest(overrides or {}))
     except ValidationError as error:
-        problems += [_problem(detail, given) for detail in error.errors()]
+        # A default that depends on a refused setting is not made; the refused one is told.
+        told = [detail for detail in error.errors() if detail["type"] != "default_factory_not_called"]
+        problems += [_problem(detail, given) for detail in told]
     if problems:
         raise _settings_error(problems) from None
     return settings

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from assistant.errors import ProfileError
+from assistant.serving.profile import Profile, load_profile
 
 # A server without keys ignores it; without any value the SDK would look for OPENAI_API_KEY, and send that.
 UNSET_KEY = SecretStr("unset")
@@ -23,8 +29,15 @@ class LlmSettings(BaseModel):
     )
     model: str = Field(default="huozi", min_length=1, description="the served model's name")
     api_key: SecretStr | None = Field(default=None, description="the server's key, if it wants one")
-    profile: str = Field(default="huozi3.5", description="template roles, stop tokens, window")
-    window_tokens: int = Field(default=32_768, ge=512, description="prompt and answer together, in tokens")
+    profiles_dir: Path | None = Field(default=None, description="folder of your own model profiles, `NAME.toml`")
+    profile: str = Field(
+        default="huozi3.5",
+        min_length=1,
+        description="the model's stop tokens and window: a name of `huozi model list`, or the path of a .toml file",
+    )
+    window_tokens: int = Field(
+        default_factory=lambda values: _window_of(values), ge=512, description="prompt and answer together, in tokens"
+    )
     max_tokens: int = Field(default=1024, ge=1, description="longest answer, in tokens")
     temperature: float = Field(default=0.0, ge=0, le=2, description="0: the likeliest words")
     timeout_s: float = Field(default=120.0, gt=0, description="longest silence of the server, in seconds")
@@ -32,6 +45,21 @@ class LlmSettings(BaseModel):
     max_retries: int = Field(
         default=1, ge=0, le=10, description="how often a request that failed before its first word is sent again"
     )
+
+    @field_validator("profile")
+    @classmethod
+    def _check_profile(cls, name: str, info: ValidationInfo) -> str:
+        try:
+            load_profile(name, info.data.get("profiles_dir"))
+        except ProfileError as error:
+            # `told` is for api/settings.py, which tells it in the user's language.
+            raise PydanticCustomError("profile", "{text}", {"text": str(error), "told": error}) from error
+        return name
+
+    @property
+    def model_profile(self) -> Profile:
+        """What is known of the model."""
+        return load_profile(self.profile, self.profiles_dir)
 
     @classmethod
     def from_environment(cls) -> LlmSettings:
@@ -43,6 +71,11 @@ class LlmSettings(BaseModel):
         """The base URL without user, password and query, for messages and logs."""
         parts = urlsplit(self.base_url or "")
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _window_of(values: dict[str, Any]) -> int:
+    """Return the profile's window; any, where the profile is refused and says so itself."""
+    return load_profile(values["profile"], values.get("profiles_dir")).window_tokens if "profile" in values else 512
 
 
 class _Environment(BaseSettings):
