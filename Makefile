@@ -22,6 +22,7 @@ lint: $(VENV)/.installed-dev  ## 代码检查、类型检查 / lint and types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/hadolint Dockerfile
 
 format: $(VENV)/.installed-dev  ## 整理代码格式 / format the code
 	@$(BIN)/ruff check --fix

@@ -7,10 +7,12 @@ Only the text between `<!-- generated -->` and `<!-- /generated -->` is replaced
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import click
+import yaml
 
 ROOT = Path(__file__).parent.parent
 START, END = "<!-- generated -->\n", "<!-- /generated -->\n"
@@ -30,13 +32,24 @@ def settings_table() -> str:
 
 
 def env_example() -> str:
-    """Return `.env.example`: every variable, commented out, with its default."""
+    """Return `.env.example`: every variable, commented out, with its default; those of docker-compose.yml last."""
     from api.settings import variables
 
     lines = ["# Copy to .env and take the # away where you want something else. docs/settings.md says more.", ""]
     for name, variable in variables().items():
         lines += [f"# {variable.field.description}", f"#{name}={_plain_default(variable.field)}", ""]
+    lines += ["# From here on: for docker compose alone. docs/deploy.md says more.", ""]
+    for name, (description, default) in compose_variables((ROOT / "docker-compose.yml").read_text("utf-8")).items():
+        # Which services run has no default that the file itself could hold.
+        line = f"{name}=gpu" if name == "COMPOSE_PROFILES" else f"#{name}={default}"
+        lines += [f"# {description}", line, ""]
     return "\n".join(lines)
+
+
+def compose_variables(text: str) -> dict[str, tuple[str, str]]:
+    """Return a compose file's own variables: what `x-variables` says of each, and the default where it is used."""
+    defaults = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", text))
+    return {name: (told, defaults.get(name, "")) for name, told in yaml.safe_load(text)["x-variables"].items()}
 
 
 def commands_help() -> str:
@@ -90,12 +103,16 @@ def _plain_default(field: object) -> str:
     from api.settings import FieldInfo
 
     assert isinstance(field, FieldInfo)
+    if field.default_factory_takes_validated_data:
+        return ""
     if field.default_factory is not None:
         return "e5"
     return "" if field.default is None else str(field.default)
 
 
 def _default(field: object) -> str:
+    if getattr(field, "default_factory_takes_validated_data", False):
+        return "the profile's"
     shown = _plain_default(field)
     return f"`{shown}`" if shown else "unset"
 
