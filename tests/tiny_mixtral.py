@@ -210,13 +210,16 @@ def _head(pieces: Sequence[str], words: dict[int, int], noise: np.random.Generat
     head[:, CONSTANT] = -1
     for token, step in words.items():
         head[token, CONSTANT] = 0
-        head[token, STEP + (step - 1) % STEPS] = 3
+        head[token, STEP + (step - 1) % STEPS] = 3 if step < min(LAST_WORDS) else 5
         if step == 0:
             head[token, STARTED] = 3
-    for text, weight in {"}": 2, "]": 2, ",": 1, '"': 1}.items():
+    # What a grammar leaves to choose from: rather an end than a further item, digit or space.
+    choices = {"}": 5, "]": 5, ",": 2, "{": 2, '"': 1, ":": 1, **dict.fromkeys("0123456789", -2)}
+    for text, weight in choices.items():
         head[pieces.index(text), CONSTANT] = weight
-    head[[*range(3, 259), pieces.index("▁")], CONSTANT] = -3
-    head[[0, 1, 2, BEGIN_ID, END_ID], CONSTANT] = -4
+    head[[*range(3, 259), pieces.index("▁")], CONSTANT] = -6
+    head[[0, 1, BEGIN_ID], CONSTANT] = -4
+    head[[2, END_ID], CONSTANT] = 2
     last = STEP + STEPS - 1
     head[END_ID, [last, LONG_ASKED]] = 9, -12
     head[pieces.index('"'), [last, LONG_ASKED]] = 4, -12
