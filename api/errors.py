@@ -151,6 +151,7 @@ TABLE: dict[type[HuoziError], Reply] = {
     assistant_errors.AnswerError: BROKEN,
     assistant_errors.ChatTemplateError: BAD_REQUEST,
     assistant_errors.PromptTooLongError: BAD_REQUEST,
+    assistant_errors.TokenizeUnsupportedError: UNAVAILABLE,
     assistant_errors.EvaluationError: BAD_REQUEST,
     assistant_errors.ProfileError: BROKEN,
     assistant_errors.GpuError: BROKEN,
@@ -170,6 +171,7 @@ TABLE: dict[type[HuoziError], Reply] = {
     ingest_errors.FileTooLargeError: Reply(413, INVALID),
     ingest_errors.FileVanishedError: CONFLICT,
     ingest_errors.UnreadableError: BAD_REQUEST,
+    ingest_errors.ParserCrashedError: BAD_REQUEST,
 }
 """The row of every class of the family; a test fails on a missing one."""
 

@@ -5,7 +5,8 @@ It is langchain-openai's class; what is overridden here is what differs, and doc
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, Self
 
 import openai
@@ -14,12 +15,21 @@ from langchain_core.language_models import LangSmithParams, LanguageModelInput, 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.runnables.config import run_in_executor
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import Field, model_validator
 
-from assistant.errors import no_model_server
+from assistant.context_overflow import PromptOverflowError, is_overflow, overflow
+from assistant.control_tokens import neutralise
+from assistant.errors import TokenizeUnsupportedError, no_model_server, tokenize_unsupported
 from assistant.raw_stream import AsyncCompletions, Completions
+from assistant.serving.profile import Profile, load_profile
 from assistant.settings import UNSET_KEY, LlmSettings
+from assistant.structured_output import Method, Structured, reader, response_format
+from assistant.token_counter import TokenCounter
 from assistant.tool_arguments import StreamedCalls, plain_arguments, sorted_calls
 
 _ASSISTANT = frozenset({"assistant", "助手"})
@@ -96,8 +106,10 @@ class ChatHuozi(BaseChatOpenAI):
         if "max_completion_tokens" in payload:  # the name that ChatOpenAI has for it, and not every server
             payload["max_tokens"] = payload.pop("max_completion_tokens")
         extra = dict(payload.get("extra_body") or {})
-        asked = [*extra.get("stop_token_ids", ()), *payload.pop("stop_token_ids", ())]
-        extra["stop_token_ids"] = list(dict.fromkeys([*_stop_token_ids(self.huozi_profile), *asked]))
+        if wanted := payload.pop("response_format", None):
+            # Out of the SDK's sight: for a schema it goes another way, which parses every event by itself.
+            extra["response_format"] = response_format(wanted)
+        _add_stops(payload, extra, self.served)
         payload["extra_body"] = extra
         for message in payload["messages"]:
             for call in message.get("tool_calls") or ():
@@ -114,9 +126,14 @@ class ChatHuozi(BaseChatOpenAI):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         calls = StreamedCalls(kwargs.get("tools") or ())
-        for chunk in super()._stream(messages, stop, run_manager, **kwargs):
-            _follow(calls, chunk)
-            yield chunk
+        try:
+            for chunk in super()._stream(messages, stop, run_manager, **kwargs):
+                _follow(calls, chunk)
+                yield chunk
+        except openai.BadRequestError as error:
+            if not is_overflow(error):
+                raise
+            raise self._overflow(error, messages, kwargs) from error
         yield from map(_marking, calls.marks())
 
     async def _astream(
@@ -127,11 +144,44 @@ class ChatHuozi(BaseChatOpenAI):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         calls = StreamedCalls(kwargs.get("tools") or ())
-        async for chunk in super()._astream(messages, stop, run_manager, **kwargs):
-            _follow(calls, chunk)
-            yield chunk
+        try:
+            async for chunk in super()._astream(messages, stop, run_manager, **kwargs):
+                _follow(calls, chunk)
+                yield chunk
+        except openai.BadRequestError as error:
+            if not is_overflow(error):
+                raise
+            raise await run_in_executor(None, self._overflow, error, messages, kwargs) from error
         for mark in calls.marks():
             yield _marking(mark)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        try:
+            return super()._generate(messages, stop, run_manager, **kwargs)
+        except openai.BadRequestError as error:
+            if not is_overflow(error):
+                raise
+            raise self._overflow(error, messages, kwargs) from error
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        try:
+            return await super()._agenerate(messages, stop, run_manager, **kwargs)
+        except openai.BadRequestError as error:
+            if not is_overflow(error):
+                raise
+            raise await run_in_executor(None, self._overflow, error, messages, kwargs) from error
 
     def _generate_with_cache(
         self,
@@ -171,13 +221,122 @@ class ChatHuozi(BaseChatOpenAI):
             response = _with_known_role(response, "message")
         return super()._create_chat_result(response, generation_info)
 
+    # --- structured output ---
+
+    def with_structured_output(
+        self,
+        schema: Any = None,
+        *,
+        method: Method = "json_schema",
+        include_raw: bool = False,
+        strict: bool | None = None,
+        tools: Sequence[Any] | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Return a chain that answers in a schema; what does not fit is sent back once, with what is wrong.
+
+        Args:
+            schema: Pydantic class (the value is its instance), TypedDict, JSON schema or OpenAI function (a dict).
+            method: `json_schema` (the server enforces it), `function_calling` (as a tool's arguments) or `json_mode`
+                (any JSON, which is then validated; the prompt must say what is wanted).
+            include_raw: Return `raw`, `parsed` and `parsing_error` instead of raising.
+            strict: Passed on to the server.
+            tools: Tools that the model may call instead; only where its server allows both.
+            **kwargs: Passed on to the request.
+
+        Raises:
+            ValueError: For an unknown method, or without a schema where one is needed.
+            OutputParserException: On use, if the second reply does not fit either.
+        """
+        if method not in ("json_schema", "function_calling", "json_mode"):
+            raise ValueError(f"Unknown method {method!r}: use 'json_schema', 'function_calling' or 'json_mode'.")
+        if schema is None and method != "json_mode":
+            raise ValueError(f"The method {method!r} needs a schema.")
+        if strict is not None and method == "json_mode":
+            raise ValueError("strict is not for the method 'json_mode', which enforces no schema.")
+        traced = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
+        bind = {"ls_structured_output_format": traced, **kwargs}
+        tool: str | None = None
+        bound: Runnable[Any, AIMessage]
+        if method == "function_calling":
+            tool = convert_to_openai_tool(schema)["function"]["name"]
+            bound = self.bind_tools([schema], tool_choice=tool, parallel_tool_calls=False, strict=strict, **bind)
+        else:
+            form = {"type": "json_object"} if method == "json_mode" else response_format(schema, strict)
+            if tools:
+                bind["tools"] = [convert_to_openai_tool(one, strict=strict) for one in tools]
+            bound = self.bind(response_format=form, **bind)
+        read = reader(schema, tool=tool, may_call_tools=bool(tools))
+        return Structured(self, bound, read, include_raw).as_runnable()
+
+    # --- tokens ---
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Return the server's tokens of a text, as they stand in a prompt: with control tokens neutralised.
+
+        Raises:
+            TokenizeUnsupportedError: The server has no `/tokenize`.
+        """
+        return self._counter.ids(neutralise(text))
+
+    def get_num_tokens_from_messages(
+        self,
+        messages: Sequence[BaseMessage],
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
+        **kwargs: Any,
+    ) -> int:
+        """Return the exact tokens of the prompt that the server makes of messages and tools.
+
+        Turns that were counted before are not sent again.
+
+        Args:
+            messages: The conversation.
+            tools: Tools bound to the request.
+            **kwargs: Ignored, for what other chat models take.
+
+        Raises:
+            TokenizeUnsupportedError: The server has no `/tokenize`; there is no guess instead.
+        """
+        payload = self._get_request_payload(list(messages))
+        return self._counter.count(payload["messages"], [convert_to_openai_tool(tool) for tool in tools or ()])
+
+    @cached_property
+    def _counter(self) -> TokenCounter:
+        return TokenCounter(self._tokenize, self.model_name)
+
+    def _tokenize(self, body: Json) -> Json:
+        self._ensure_sync_client_available()
+        url = str(self.root_client.base_url).rstrip("/").removesuffix("/v1") + "/tokenize"
+        try:
+            reply = self.root_client.post(url, cast_to=object, body=body)
+        except (openai.NotFoundError, openai.PermissionDeniedError) as error:
+            raise tokenize_unsupported(_shown(url)) from error
+        if not isinstance(reply, dict) or "count" not in reply:
+            raise tokenize_unsupported(_shown(url))
+        return reply
+
+    def _overflow(self, error: openai.BadRequestError, messages: list[BaseMessage], sent: Json) -> PromptOverflowError:
+        payload = self._get_request_payload(messages, **sent)
+        prompt = payload["messages"], payload.get("tools") or ()
+        try:
+            counts, tokens = self._counter.by_part(*prompt), self._counter.count(*prompt)
+        except (openai.APIError, TokenizeUnsupportedError):
+            return overflow(error, ())
+        answer_tokens = payload.get("max_tokens") or 0
+        return overflow(error, counts, tokens=tokens, window=self._counter.window, answer_tokens=answer_tokens)
+
     # --- who it is ---
+
+    @cached_property
+    def served(self) -> Profile:
+        """The model's profile."""
+        return load_profile(self.huozi_profile)
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         # With response_format vLLM lets the model write nothing but that JSON, no tool call either: an agent that has
         # tools must ask for its structured answer through one more tool, which is what structured_output=False says.
         return ModelProfile(
-            max_input_tokens=_window(self.huozi_profile),
+            max_input_tokens=self.served.window_tokens,
             text_inputs=True,
             text_outputs=True,
             tool_calling=True,
@@ -208,12 +367,17 @@ class ChatHuozi(BaseChatOpenAI):
         return True
 
 
-def _stop_token_ids(profile: str) -> tuple[int, ...]:
-    return (57001,)
+def _add_stops(payload: Json, extra: Json, profile: Profile) -> None:
+    """Let the answer end where the profile's turns end, beside what the caller asks for."""
+    asked = [*extra.get("stop_token_ids", ()), *payload.pop("stop_token_ids", ())]
+    extra["stop_token_ids"] = list(dict.fromkeys([*profile.stop_token_ids, *asked]))
+    if profile.stop:
+        stop = payload.get("stop") or ()
+        payload["stop"] = list(dict.fromkeys([*([stop] if isinstance(stop, str) else stop), *profile.stop]))
 
 
-def _window(profile: str) -> int:
-    return 32_768
+def _shown(url: str) -> str:
+    return LlmSettings(base_url=url).shown_url
 
 
 def _plain_text(chunk: Json) -> str | None:

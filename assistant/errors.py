@@ -8,7 +8,8 @@
     │   │   ├── ModelServerGarbageError  its stream is not what the OpenAI protocol says, or broke off
     │   │   └── ModelServerRefusedError  it answered with an error
     │   ├── ChatTemplateError            a conversation that the model cannot take
-    │   └── PromptTooLongError           the question alone does not fit into the window
+    │   ├── PromptTooLongError           the question alone does not fit into the window
+    │   └── TokenizeUnsupportedError     the model server does not count tokens
     ├── EvaluationError                  a folder that cannot be evaluated
     ├── ProfileError                     no such model profile, or its file cannot be used
     └── GpuError                         GPUs that cannot be read, or none
@@ -55,9 +56,15 @@ class ChatTemplateError(AnswerError):
 
 
 class PromptTooLongError(AnswerError):
-    """The question alone does not fit into the model's window."""
+    """The question alone, or a chat model's prompt, does not fit into the model's window."""
 
     code = "prompt_too_long"
+
+
+class TokenizeUnsupportedError(AnswerError):
+    """The model server has no `/tokenize`, so that tokens cannot be counted exactly."""
+
+    code = "tokenize_unsupported"
 
 
 class ModelServerError(AnswerError):
@@ -109,6 +116,19 @@ def no_model_server() -> SettingsError:
         hint=Message(
             en="Pass base_url, or set HUOZI_LLM__BASE_URL, e.g. http://127.0.0.1:8000/v1.",
             zh="请传入 base_url，或设置 HUOZI_LLM__BASE_URL，例如 http://127.0.0.1:8000/v1。",
+        ),
+    )
+
+
+def tokenize_unsupported(url: str) -> TokenizeUnsupportedError:
+    """Build the error for a server that does not count tokens."""
+    return TokenizeUnsupportedError(
+        Message(en=f"The model server has no {url!r}, as vLLM does.", zh=f"模型服务没有 vLLM 那样的 {url!r} 接口。"),
+        hint=Message(
+            en="Serve the model with vLLM to count exactly, or count approximately:"
+            " langchain_core.messages.utils.count_tokens_approximately.",
+            zh="要精确计数，请用 vLLM 提供模型；"
+            "近似计数可用 langchain_core.messages.utils.count_tokens_approximately。",
         ),
     )
 

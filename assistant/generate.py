@@ -15,8 +15,6 @@ from assistant.messages import to_messages
 from assistant.settings import UNSET_KEY, LlmSettings
 
 if TYPE_CHECKING:
-    from langchain_core.messages import BaseMessageChunk
-
     from assistant.chat_model import ChatHuozi
 
 FinishReason = Literal["stop", "length"]
@@ -73,9 +71,7 @@ class Generator:
         finished = False
         with _translated(self._settings):
             model = self._model()
-            chunks: Any = model.astream(
-                to_messages(messages), **{key: value for key, value in options.items() if value is not None}
-            )
+            chunks: Any = model.astream(to_messages(messages), **given)
             async with aclosing(chunks):
                 async for chunk in chunks:
                     piece = _piece(chunk)
@@ -117,7 +113,7 @@ def _chat_model(settings: LlmSettings) -> ChatHuozi:
     )
 
 
-def _piece(chunk: BaseMessageChunk) -> Piece:
+def _piece(chunk: Any) -> Piece:
     text = chunk.content if isinstance(chunk.content, str) else ""
     counted = getattr(chunk, "usage_metadata", None)
     usage = Usage(counted["input_tokens"], counted["output_tokens"]) if counted else None

@@ -19,7 +19,9 @@ def ours() -> list[type[HuoziError]]:
     for name in FAMILIES:
         importlib.import_module(name)
     # Tests of other packages may declare errors of their own.
-    return sorted((cls for cls in family(HuoziError) if not cls.__module__.startswith("tests.")), key=str)
+    found = (cls for cls in family(HuoziError) if not cls.__module__.startswith("tests."))
+    # One of ours with a third party's base added is still the same error, with its code and its row.
+    return sorted((cls for cls in found if len(cls.__bases__) == 1 or "code" in vars(cls)), key=str)
 
 
 @pytest.mark.parametrize("cls", ours(), ids=lambda cls: cls.__name__)
