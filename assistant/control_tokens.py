@@ -24,23 +24,26 @@ INVISIBLE = "".join(
 )
 """Characters without a shape, which some tokenizers drop before they look for tokens."""
 
-# `<|` opens the tokens of huozi, Llama 3 and most others; the rest are the base vocabularies' (Mixtral, BLOOM). NFKC
-# makes ＜ ﹤ ｜ of the same shape as < and |, so these count too. Letters need no look: without `<|` there is no token.
-_OPENING = "[<＜﹤]"
-_CONTINUED = ("|", "｜", "s>", "/s>", "unk>", "pad>")
+OPENINGS = ("<", "＜", "﹤")
+FOLLOWERS = ("|", "｜", "s>", "/s>", "unk>", "pad>", *INVISIBLE)
+"""An opening with one of these after it may begin a control token, and gets the dot.
+
+`<|` begins the tokens of huozi, Llama 3 and most others; the names are the base vocabularies' (Mixtral, BLOOM). NFKC
+makes ＜ ﹤ ｜ of the shape of < and |, so these count too. Letters need no look: without `<|` there is no token.
+"""
 # The templates also dot the end of a tool's result, where a result holds it.
-_DOT_CONTINUED = (*_CONTINUED, "/tool_response")
+_DOTTED_FOLLOWERS = (*FOLLOWERS, "/tool_response")
 
 
 def _one_of(texts: Iterable[str]) -> str:
     return "(?:" + "|".join(map(re.escape, sorted(texts, key=len, reverse=True))) + ")"
 
 
-_BEFORE_TOKEN = re.compile(rf"({_OPENING})(?=[{INVISIBLE}]*{_one_of(_CONTINUED)})")
-_DOTTED = re.compile(rf"({_OPENING}){DOT}(?=[{INVISIBLE}]*{_one_of(_DOT_CONTINUED)})")
+_BEFORE_TOKEN = re.compile(rf"({_one_of(OPENINGS)})(?={_one_of(FOLLOWERS)})")
+_DOTTED = re.compile(rf"({_one_of(OPENINGS)}){DOT}(?={_one_of(_DOTTED_FOLLOWERS)})")
 # What may still become a dotted token: everything from an opening on that is the beginning of one.
-_BEGINNINGS = {text[:end] for text in _DOT_CONTINUED for end in range(len(text))}
-_UNFINISHED = re.compile(rf"{_OPENING}(?:{DOT}[{INVISIBLE}]*{_one_of(_BEGINNINGS)})?\Z")
+_BEGINNINGS = {text[:end] for text in _DOTTED_FOLLOWERS for end in range(len(text))}
+_UNFINISHED = re.compile(rf"{_one_of(OPENINGS)}(?:{DOT}{_one_of(_BEGINNINGS)})?\Z")
 
 
 def neutralise(text: str) -> str:

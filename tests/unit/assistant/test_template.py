@@ -9,7 +9,7 @@ import jinja2
 import pytest
 
 import prompts
-from assistant.control_tokens import INVISIBLE, neutralise
+from assistant.control_tokens import FOLLOWERS, OPENINGS, neutralise
 from assistant.template import ChatTemplateError, render
 from tests.conversations import (
     ASKED,
@@ -180,7 +180,10 @@ def test_templates_share_what_protects_and_refuses_when_compared() -> None:
         return text.rpartition("{%- if add_generation_prompt -%}")[0]
 
     assert shared("huozi") == shared("huozi-7b") == shared("llama3-chinese")
-    assert f"set invisible = '{INVISIBLE}'" in shared("huozi")
+    assert f"set openings = {list(OPENINGS)} -%}}" in shared("huozi")
+    listed = re.search(r"set followers = \[(.*?)\] -%}", shared("huozi"), re.DOTALL)
+    assert listed is not None
+    assert [quoted.strip()[1:-1] for quoted in listed[1].split(",")] == list(FOLLOWERS)
 
 
 def test_own_system_text_is_added_when_huozi_7b_gets_none() -> None:
