@@ -35,6 +35,7 @@ HOMES = {
     "documents": "api.cli.documents",
     "keys": "api.cli.keys",
     "eval": "api.cli.eval",
+    "model": "api.cli.model",
     "doctor": "api.cli.doctor",
 }
 
