@@ -19,7 +19,7 @@ Schema = Mapping[str, Any]
 _MAX_DEPTH = 6
 _SENTENCE = re.compile(r"[^。！？!?；;\n]+[。！？!?；;]?")
 _LIST_MARK = re.compile(r"^(?:\d{1,2}[.、]|[-*•])\s*")
-_NUMBER = re.compile(r"(?<![\w.\-])-?\d+(?:\.\d+)?(?![\w.]*[A-Za-z_])")
+_NUMBER = re.compile(r"(?<![A-Za-z0-9_.\-])-?\d+(?:\.\d+)?(?![A-Za-z0-9_.]*[A-Za-z_])")
 _QUOTED = re.compile("[“「『《]([^”」』》]+)[”」』》]|\"([^\"]+)\"|(?<!\\w)'([^']+)'(?!\\w)")
 _WORD = re.compile(r"[a-z0-9]+|[\u3400-\u9fff\U00020000-\U0003ffff]+")
 _FORMATS = {
@@ -53,9 +53,14 @@ class Clues:
         """Return the sentence that shares most with `wanted`, or the whole text if none shares anything."""
         return closest(wanted, self.sentences) or self.text
 
-    def next_quoted(self) -> str | None:
-        """Return the next quoted word of the text, each once."""
-        return self._quoted.pop(0) if self._quoted else None
+    def words_about(self, wanted: str) -> str:
+        """Return a quoted word of the sentence about `wanted`, each once; else that sentence."""
+        near = self.about(wanted)
+        found = next((word for word in quoted(near) if word in self._quoted), None)
+        if found is None:
+            return near
+        self._quoted.remove(found)
+        return found
 
     def number(self, wanted: str) -> float | None:
         """Return a number of the sentence about `wanted`, else the text's next number."""
@@ -164,7 +169,7 @@ class _Maker:
     def _string(self, schema: Schema, wanted: str) -> str:
         if "pattern" in schema:
             return self._matching(schema["pattern"])
-        text = _FORMATS.get(schema.get("format", "")) or self._clues.next_quoted() or self._clues.about(wanted)
+        text = _FORMATS.get(schema.get("format", "")) or self._clues.words_about(wanted)
         text = text.ljust(schema.get("minLength", 0), "…")
         return text[: schema.get("maxLength", len(text))]
 
