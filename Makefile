@@ -1,7 +1,7 @@
 # Two commands: `make run` and `make test`. Both need Python 3.11+, make and a package registry, nothing else.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format docs bench clean
+.PHONY: help run test test-image lint format docs bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
 help:  ## 显示这些命令 / show these commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-17s %s\n", $$1, $$2}'
 
 run: $(VENV)/.installed  ## 安装、导入示例文档、启动服务 / install, ingest the samples, serve
 	@$(BIN)/huozi serve --ingest samples
@@ -27,6 +27,9 @@ lint: $(VENV)/.installed-dev  ## 代码检查、类型检查 / lint and types
 format: $(VENV)/.installed-dev  ## 整理代码格式 / format the code
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+test-image: $(VENV)/.installed-dev  ## 构建容器镜像并运行其进程 / build the image, run its processes
+	@$(BIN)/pytest -m image tests/image
 
 docs: $(VENV)/.installed-dev  ## 由代码更新文档 / bring docs in line with the code
 	@$(BIN)/python scripts/docs.py
