@@ -55,6 +55,11 @@ def silence_third_parties() -> None:
         os.environ.setdefault(name, value)
 
 
+def process_environment() -> dict[str, str]:
+    """Return the whole environment, for programs that are started from here."""
+    return dict(os.environ)
+
+
 def _file_variables(env_file: Path) -> dict[str, str]:
     if not env_file.is_file():
         return {}

@@ -27,6 +27,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from assistant import errors as assistant_errors
+from assistant.serving import errors as serving_errors
 from ingest import errors as ingest_errors
 from retrieval import errors as retrieval_errors
 from retrieval.errors import HuoziError, Language, Message
@@ -160,6 +161,18 @@ TABLE: dict[type[HuoziError], Reply] = {
     assistant_errors.ModelServerSlowError: UNAVAILABLE,
     assistant_errors.ModelServerGarbageError: UNAVAILABLE,
     assistant_errors.ModelServerRefusedError: UNAVAILABLE,
+    serving_errors.ServingError: UNAVAILABLE,
+    serving_errors.ModelFilesError: BROKEN,
+    serving_errors.DownloadError: UNAVAILABLE,
+    serving_errors.DiskSpaceError: UNAVAILABLE,
+    serving_errors.EngineMissingError: BROKEN,
+    serving_errors.EngineUnfitError: BROKEN,
+    serving_errors.NoGpuError: BROKEN,
+    serving_errors.PortTakenError: UNAVAILABLE,
+    serving_errors.OpenServerError: BROKEN,
+    serving_errors.EngineFailedError: UNAVAILABLE,
+    serving_errors.BatchFileError: BAD_REQUEST,
+    serving_errors.ConversionError: BROKEN,
     ingest_errors.IngestError: BAD_REQUEST,
     ingest_errors.EmptyFileError: BAD_REQUEST,
     ingest_errors.BrokenFileError: BAD_REQUEST,

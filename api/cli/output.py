@@ -101,6 +101,13 @@ class IngestMeter:
         self._bar.refresh()
 
 
+def byte_bar(total_bytes: int) -> Any:
+    """Return a bar for bytes, on a terminal."""
+    from tqdm import tqdm
+
+    return tqdm(total=total_bytes, unit="B", unit_scale=True, leave=False, dynamic_ncols=True)
+
+
 def _stages(say: Say) -> dict[str, str]:
     return {
         "scan": say("扫描", "scanning"),

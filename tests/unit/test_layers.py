@@ -51,6 +51,8 @@ OWNERS = {
     "dotenv": {"api/environment.py"},
     "uvicorn": {"api/cli/serve.py"},
     "tqdm": {"api/cli/output.py"},
+    "huggingface_hub": {"assistant/serving/hubs/huggingface.py"},
+    "modelscope_hub": {"assistant/serving/hubs/modelscope.py"},
     "watchfiles": {"api/cli/ingest.py"},
 }
 """Third party -> the only files that may know it."""

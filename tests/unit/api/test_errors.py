@@ -8,7 +8,7 @@ from api.errors import TABLE, RouteError, error_body, internal_error, invalid_fi
 from assistant.errors import ModelServerRefusedError
 from retrieval.errors import CollectionNotFoundError, HuoziError, Message
 
-FAMILIES = ("retrieval.errors", "assistant.errors", "ingest.errors", "api.errors")
+FAMILIES = ("retrieval.errors", "assistant.errors", "assistant.serving.errors", "ingest.errors", "api.errors")
 
 
 def family(cls: type[HuoziError]) -> set[type[HuoziError]]:

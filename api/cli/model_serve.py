@@ -1,0 +1,355 @@
+"""`huozi model serve`: the model's own server."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from api.cli.framework import HELP_NAMES
+from api.cli.language import Say
+from api.cli.model_files import (
+    CommandWithExtra,
+    dry_run_option,
+    env_option,
+    extra_of,
+    form_of,
+    model_options,
+    profile_of,
+    weights_of,
+)
+from api.cli.output import note, out
+from api.cli.session import Session, session_of
+from api.environment import process_environment
+
+if TYPE_CHECKING:
+    from assistant.serving.engines import Command, ServeOptions
+    from assistant.serving.launch import Waiting
+    from assistant.serving.profile import Format, Profile
+    from assistant.serving.weights import Weights
+
+DEADLINE_S = 1800.0
+"""Seconds that an engine may take: 88 GB come from a slow disk in that time."""
+LINE_CHARS = 100
+
+
+def build(say: Say) -> click.Command:
+    """Return the command."""
+    return CommandWithExtra(
+        "serve",
+        say=say,
+        callback=click.pass_context(run),
+        params=[*model_options(say), *_engine_options(say), *_network_options(say), *_run_options(say)],
+        help=say(
+            "启动模型服务，用我们的对话模板；必要时先下载模型。`--` 之后的参数原样交给引擎。",
+            "Start the model's server with our chat template; download the model first if need be. What follows `--`"
+            " goes to the engine as it is.",
+        ),
+        context_settings={"help_option_names": HELP_NAMES},
+        options_metavar=say("[选项]", "[OPTIONS]"),
+    )
+
+
+def _engine_options(say: Say) -> list[click.Parameter]:
+    number = say("数量", "N")
+    return [
+        click.Option(
+            ["--engine"],
+            metavar=say("引擎", "ENGINE"),
+            help=say(
+                "vllm、transformers、llama.cpp 或 ollama；默认由格式决定",
+                "vllm, transformers, llama.cpp or ollama; by default what suits the format",
+            ),
+        ),
+        env_option(say),
+        click.Option(
+            ["--window"],
+            type=click.IntRange(min=512),
+            metavar=number,
+            help=say("提示和回答合计的词元数，默认为模型的上限", "prompt and answer together, in tokens"),
+        ),
+        click.Option(
+            ["--tensor-parallel"],
+            type=click.IntRange(min=1),
+            default=1,
+            metavar=number,
+            help=say("几张显卡合用一份模型，默认 1", "GPUs that share the model, 1 by default"),
+        ),
+        click.Option(
+            ["--gpu-layers"],
+            type=click.IntRange(min=0),
+            metavar=number,
+            help=say(
+                "放在显卡上的层数，其余在内存（llama.cpp、ollama）",
+                "layers on the GPU, the rest in main memory (llama.cpp, ollama)",
+            ),
+        ),
+        click.Option(["--dtype"], metavar=say("类型", "TYPE"), help=say("计算精度，如 bfloat16", "e.g. bfloat16")),
+        click.Option(
+            ["--quantization"],
+            metavar=say("方法", "METHOD"),
+            help=say("引擎自己的量化方法名，通常无需指定", "the engine's own word; seldom needed"),
+        ),
+    ]
+
+
+def _network_options(say: Say) -> list[click.Parameter]:
+    return [
+        click.Option(
+            ["--host"],
+            default="127.0.0.1",
+            metavar=say("地址", "HOST"),
+            help=say(
+                "监听地址，默认 127.0.0.1；其他地址需要 --api-key",
+                "address to listen on, 127.0.0.1 by default; others need --api-key",
+            ),
+        ),
+        click.Option(
+            ["--port"],
+            type=click.IntRange(1, 65535),
+            metavar=say("端口", "PORT"),
+            help=say("监听端口，默认 8000，ollama 为 11434", "port to listen on: 8000, for ollama 11434"),
+        ),
+        click.Option(
+            ["--api-key"],
+            metavar=say("密钥", "KEY"),
+            help=say(
+                "客户端须提供的密钥；默认取 HUOZI_LLM__API_KEY", "key that clients must send; else HUOZI_LLM__API_KEY"
+            ),
+        ),
+    ]
+
+
+def _run_options(say: Say) -> list[click.Parameter]:
+    return [
+        click.Option(
+            ["--wait"],
+            type=click.FloatRange(min=1),
+            default=DEADLINE_S,
+            metavar=say("秒数", "SECONDS"),
+            help=say("最多等多久就绪，默认 1800", "longest time until it is ready, 1800 by default"),
+        ),
+        click.Option(
+            ["--log"],
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar=say("文件", "FILE"),
+            help=say("引擎日志，默认 数据目录/logs/model-端口.log", "the engine's log; by default in the data folder"),
+        ),
+        dry_run_option(say),
+    ]
+
+
+def run(
+    ctx: click.Context,
+    profile: str | None,
+    source: str,
+    form: str | None,
+    models_dir: Path | None,
+    engine: str | None,
+    env: Path | None,
+    wait: float,
+    log: Path | None,
+    dry_run: bool,
+    **chosen: Any,
+) -> int | None:
+    """Serve until stopped; return the exit code."""
+    from assistant.serving.commands import command_for
+    from assistant.serving.launch import answers
+
+    session = session_of(ctx)
+    check_engine(engine, session.say)
+    model = profile_of(session, profile)
+    wanted = form_of(model, form, engine)
+    options = _options(session, engine or wanted.engines[0], wanted, extra_of(ctx), chosen)
+    _check_before_download(engine or wanted.engines[0], options, dry_run)
+    weights = weights_of(session, model, source, form=wanted, is_named=form is not None, models_dir=models_dir)
+    data = session.settings().data_dir.expanduser().absolute()
+    command = command_for(
+        engine or engine_for(weights, wanted, is_named=form is not None),
+        model,
+        weights,
+        options,
+        folder=empty_folder(data / "serving" / str(options.port)),
+        count_gpus=count_gpus,
+        env=env,
+        answers=answers,
+    )
+    if dry_run:
+        out(shown(command))
+        return None
+    return serve(
+        session, model, command, options, deadline_s=wait, log=log or data / "logs" / f"model-{options.port}.log"
+    )
+
+
+def serve(
+    session: Session, profile: Profile, command: Command, options: ServeOptions, *, deadline_s: float, log: Path
+) -> int:
+    """Start an engine, say where it is, and stay with it to its end.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        PortTakenError, EngineMissingError, EngineFailedError: If it does not come up.
+    """
+    from assistant.serving.errors import EngineFailedError
+    from assistant.serving.launch import Engine, check_port, run_step, signals_passed_to
+
+    say = session.say
+    if is_client_only(command):
+        # An Ollama that runs already is only told of the model.
+        run_step(command.argv, engine=command.engine, environment=process_environment() | dict(command.env))
+        announce(command, profile, session)
+        return 0
+    check_port(options.host, options.port)
+    note(say(f"启动 {command.engine}，日志：{log}", f"Starting {command.engine}, log: {log}"))
+    with (
+        Engine(command, environment=process_environment(), log=log) as engine,
+        signals_passed_to(engine) as received,
+    ):
+        meter = StartMeter(say)
+        try:
+            engine.wait_ready(deadline_s=deadline_s, progress=meter)
+        except EngineFailedError:
+            if not received:
+                raise
+            return _ended(engine.wait(), received, say)
+        finally:
+            meter.close()
+        announce(command, profile, session)
+        return _ended(engine.wait(), received, say, log=log)
+
+
+def announce(command: Command, profile: Profile, session: Session) -> None:
+    """Say how `huozi` reaches the model: on stdout what to set, on stderr what it means."""
+    say = session.say
+    note(say("模型服务已就绪；在另一个终端设置：", "The model is ready. In another terminal, set:"))
+    out(f"HUOZI_LLM__BASE_URL={command.base_url}")
+    if profile.name != session.settings().llm.profile:
+        out(f"HUOZI_LLM__PROFILE={profile.name}")
+
+
+def check_engine(name: str | None, say: Say) -> None:
+    """Refuse an engine that there is not.
+
+    Raises:
+        click.BadParameter: Which is a misuse.
+    """
+    from assistant.serving.engines import ENGINES
+
+    if name is not None and name not in ENGINES:
+        known = ", ".join(ENGINES)
+        raise click.UsageError(
+            say(f"没有引擎 {name!r}，可用：{known}", f"There is no engine {name!r}; there are {known}")
+        )
+
+
+def engine_for(weights: Weights, form: Format, *, is_named: bool) -> str:
+    """Return the engine where the user names none: the form's own, if one was named, else what suits the files."""
+    if is_named or (weights.form == "gguf") == form.is_gguf:
+        return form.engines[0]
+    return "llama.cpp" if weights.form == "gguf" else "vllm"
+
+
+def empty_folder(path: Path) -> Path:
+    """Return a folder for the files that an engine reads while it runs; what an earlier one left is removed."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    return path
+
+
+def count_gpus() -> int:
+    """Return how many GPUs this machine has."""
+    from assistant.serving.gpus import find_gpus
+
+    return len(find_gpus())
+
+
+def shown(command: Command) -> str:
+    """Return a command as one can paste it into a shell; keys are left out."""
+    secret = ("VLLM_API_KEY", "LLAMA_API_KEY")
+    settings = [f"{name}={shlex.quote('...' if name in secret else value)}" for name, value in command.env.items()]
+    place = [] if command.cwd is None else ["cd", shlex.quote(str(command.cwd)), "&&"]
+    return " ".join([*place, *settings, shlex.join(command.argv)])
+
+
+def is_client_only(command: Command) -> bool:
+    """Whether a command only tells a running server what to serve."""
+    return command.engine == "ollama" and not command.then
+
+
+class StartMeter:
+    """What an engine does until it is ready: one line on a terminal, else a line every ten seconds."""
+
+    INTERVAL_S = 10.0
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._told_s = 0.0
+        self._is_drawn = False
+
+    def __call__(self, waiting: Waiting) -> None:
+        """Show the last line of its log."""
+        text = self._say(f"已等待 {waiting.seconds:.0f} 秒", f"waiting for {waiting.seconds:.0f} s")
+        line = f"{text}  {waiting.line[:LINE_CHARS]}"
+        if sys.stderr.isatty():
+            self._is_drawn = True
+            sys.stderr.write(f"\r\033[K{line}")
+            sys.stderr.flush()
+        elif waiting.seconds - self._told_s >= self.INTERVAL_S:
+            self._told_s = waiting.seconds
+            note(line)
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self._is_drawn:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+
+def _ended(code: int, received: list[int], say: Say, *, log: Path | None = None) -> int:
+    from assistant.serving.launch import exit_code
+
+    if received:
+        note(say("模型服务已停止", "The model server was stopped"))
+    elif code:
+        note(say(f"模型服务意外退出（退出码 {code}），日志：{log}", f"The model server ended with {code}, log: {log}"))
+    return exit_code(code, received)
+
+
+def _options(
+    session: Session, engine: str, form: Format, extra: tuple[str, ...], chosen: dict[str, Any]
+) -> ServeOptions:
+    from assistant.serving.commands import default_port
+    from assistant.serving.engines import ServeOptions
+
+    key = session.settings().llm.api_key
+    quantization = chosen["quantization"]
+    if quantization is None and form.name == "int8" and engine == "transformers":
+        quantization = "bnb-8bit"
+    return ServeOptions(
+        host=chosen["host"],
+        port=chosen["port"] or default_port(engine),
+        api_key=chosen["api_key"] or (key.get_secret_value() if key is not None else None),
+        window_tokens=chosen["window"],
+        tensor_parallel=chosen["tensor_parallel"],
+        gpu_layers=chosen["gpu_layers"],
+        dtype=chosen["dtype"],
+        quantization=quantization,
+        extra=extra,
+    )
+
+
+def _check_before_download(engine: str, options: ServeOptions, dry_run: bool) -> None:
+    """Refuse before hours of download what would be refused after them."""
+    from assistant.serving.engines import check_open
+    from assistant.serving.launch import check_port
+
+    check_open(engine, options)
+    if not dry_run and engine != "ollama":
+        check_port(options.host, options.port)

