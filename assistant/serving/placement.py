@@ -34,7 +34,7 @@ GB = 10**9
 _OVERHEAD = {"vllm": 2 * GIB, "transformers": GIB, "llama.cpp": GIB // 2, "ollama": GIB // 2}
 _SCORE_BATCH = 512
 _BY_LAYER: tuple[Engine, ...] = ("transformers", "llama.cpp", "ollama")
-_OFFLOADING: tuple[Engine, ...] = ("llama.cpp", "ollama")
+OFFLOADING: tuple[Engine, ...] = ("llama.cpp", "ollama")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +118,7 @@ class Plan:
     @property
     def fits(self) -> bool:
         """Whether it can be run so."""
-        return self.load.fits and (self.n_gpus > 0 or self.format.is_gguf)
+        return self.load.fits and (self.n_gpus > 0 or self.main_memory > 0)
 
     @property
     def is_whole(self) -> bool:
@@ -146,7 +146,7 @@ class Plan:
         words = ["huozi", "model", "serve", self.profile.name, "--engine", self.engine, "--format", self.format.name]
         if self.engine == "vllm":
             words += ["--tensor-parallel", str(self.n_gpus)] if self.n_gpus > 1 else []
-        elif self.engine in _OFFLOADING:
+        elif self.engine in OFFLOADING:
             words += ["--gpu-layers", str(self.gpu_layers)]
         if self.window_tokens != self.profile.window_tokens:
             words += ["--window", str(self.window_tokens)]
@@ -184,20 +184,23 @@ def best(profile: Profile, form: Format, gpus: Sequence[Gpu], wish: Wish) -> Pla
     )  # fmt: skip
     sizes = sorted({gpu.memory_bytes for gpu in gpus})
     groups = [(size, sum(gpu.memory_bytes >= size for gpu in gpus)) for size in sizes]
-    plans = [_on_gpus(base, shares(profile, engine, n), size, wish) for size, n in groups]
-    if engine in _OFFLOADING and not wish.gpu_layers:
-        plans.append(_on_cpu(base))
+    if engine in OFFLOADING and not wish.gpu_layers:
+        plans = [_on_cpu(base)]
+        groups = [] if wish.gpu_layers == 0 else groups
+    else:
+        plans = []
+    plans += [_on_gpus(base, shares(profile, engine, n), size, wish) for size, n in groups]
     return max(plans, key=lambda one: (one.fits, one.gpu_layers, one.windows, -one.n_gpus), default=base)
 
 
 def _on_gpus(base: Plan, n_gpus: int, memory: int, wish: Wish) -> Plan:
     layers = base.profile.layers
     usable = int(memory * base.utilization)
-    asked = [layers] if wish.gpu_layers is None else [min(wish.gpu_layers, layers)]
+    most = layers if base.engine not in OFFLOADING else min(wish.gpu_layers or layers, layers)
     # Layers are taken away only where nobody says how many.
-    choices = range(layers, 0, -1) if base.engine in _OFFLOADING and wish.gpu_layers is None else asked
-    tried = (_loaded(base, n_gpus, gpu_layers, usable) for gpu_layers in choices)
-    return next((one for one in tried if one.load.fits), None) or _loaded(base, n_gpus, asked[0], usable)
+    least = 1 if base.engine in OFFLOADING and wish.gpu_layers is None else most
+    tried = (_loaded(base, n_gpus, gpu_layers, usable) for gpu_layers in range(most, least - 1, -1))
+    return next((one for one in tried if one.load.fits), None) or _loaded(base, n_gpus, most, usable)
 
 
 def _loaded(base: Plan, n_gpus: int, gpu_layers: int, usable: int) -> Plan:
@@ -234,5 +237,5 @@ def _portions(base: Plan, n_gpus: int, gpu_layers: int) -> tuple[float, float]:
 
 
 def _overhead(base: Plan) -> int:
-    scores = _SCORE_BATCH * base.window_tokens * base.profile.heads * 4 if base.engine in _OFFLOADING else 0
+    scores = _SCORE_BATCH * base.window_tokens * base.profile.heads * 4 if base.engine in OFFLOADING else 0
     return _OVERHEAD[base.engine] + scores

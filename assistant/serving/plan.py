@@ -11,7 +11,7 @@ from itertools import islice
 
 from assistant.errors import ProfileError
 from assistant.serving.gpus import GIB, Gpu
-from assistant.serving.placement import Plan, Wish, best
+from assistant.serving.placement import OFFLOADING, Plan, Wish, best
 from assistant.serving.profile import Format, Profile
 from retrieval.errors import Message
 
@@ -48,14 +48,16 @@ def plan(profile: Profile, gpus: Sequence[Gpu], wish: Wish | None = None) -> Pla
 def _forms(profile: Profile, wish: Wish) -> tuple[Format, ...]:
     forms = profile.formats if wish.format is None else (profile.format(wish.format),)
     runnable = tuple(form for form in forms if wish.engine is None or wish.engine in form.engines)
+    if wish.gpu_layers is not None:
+        runnable = tuple(form for form in runnable if any(one in OFFLOADING for one in form.engines))
     if runnable:
         return runnable
-    names = ", ".join(f"{form.name}: {', '.join(form.engines)}" for form in profile.formats)
-    what = wish.format or profile.name
+    names = "; ".join(f"{form.name}: {', '.join(form.engines)}" for form in profile.formats)
+    what, who = wish.format or profile.name, wish.engine or "llama.cpp"
     raise ProfileError(
         Message(
-            en=f"{wish.engine} does not run {what}; {profile.name} has {names}.",
-            zh=f"{wish.engine} 不能运行 {what}；{profile.name} 可用：{names}。",
+            en=f"{who} does not run {what}. {profile.name} has {names}.",
+            zh=f"{who} 不能运行 {what}。{profile.name} 可用：{names}。",
         )
     )
 
