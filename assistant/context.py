@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import prompts
-from assistant.control_tokens import neutralise
+from assistant.control_tokens import DOT, neutralise
 from assistant.errors import prompt_too_long
 from assistant.events import Turn
 from retrieval.models import ScoredChunk
@@ -19,7 +19,8 @@ from retrieval.models import ScoredChunk
 TURN_TOKENS = 8
 """Upper bound of what the template adds around one turn: two control tokens, the role, line ends."""
 
-_DELIMITER = re.compile(r"<(/?\s*资料\s*)>")
+# What a source could close its own delimiter with, or open another.
+_DELIMITER = re.compile(r"([<＜﹤])(?=\s*/?\s*资料\s*[>＞﹥])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,4 +131,4 @@ def _cost(turn: Turn) -> int:
 
 
 def _data(text: str) -> str:
-    return _DELIMITER.sub(lambda match: f"< {match[1]} >", neutralise(text))
+    return _DELIMITER.sub(rf"\1{DOT}", neutralise(text))

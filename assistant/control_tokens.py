@@ -31,8 +31,8 @@ FOLLOWERS = ("|", "｜", "s>", "/s>", "unk>", "pad>", *INVISIBLE)
 `<|` begins the tokens of huozi, Llama 3 and most others; the names are the base vocabularies' (Mixtral, BLOOM). NFKC
 makes ＜ ﹤ ｜ of the shape of < and |, so these count too. Letters need no look: without `<|` there is no token.
 """
-# The templates also dot the end of a tool's result, where a result holds it.
-_DOTTED_FOLLOWERS = (*FOLLOWERS, "/tool_response")
+# The templates also dot the end of a tool's result, and context.py the delimiters of its sources.
+_DOTTED_FOLLOWERS = (*FOLLOWERS, "/tool_response", "资料>", "/资料>")
 
 
 def _one_of(texts: Iterable[str]) -> str:

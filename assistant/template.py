@@ -130,8 +130,8 @@ def _prepared(message: Mapping[str, Any]) -> dict[str, Any]:
     return prepared
 
 
-def _with_object(call: Mapping[str, Any]) -> dict[str, Any]:
-    function = call.get("function")
+def _with_object(call: Any) -> dict[str, Any]:
+    function = dict(call).get("function")
     if not isinstance(function, Mapping):
         return dict(call)
     return {**call, "function": {**function, "arguments": _object(function.get("arguments"))}}

@@ -14,7 +14,26 @@ from tests.conversations import BEGIN, CONTROL_IDS, END, everywhere, parts
 
 PIECES = [
     *CONTROL_IDS,
-    *("<", "|", ">", "＜", "﹤", "｜", "＞", "·", "/", "s", "s>", "/s>", "unk>", "pad>", "/tool_response>", "<|", "|>"),
+    *(
+        "<",
+        "|",
+        ">",
+        "＜",
+        "﹤",
+        "｜",
+        "＞",
+        "·",
+        "/",
+        "s",
+        "s>",
+        "/s>",
+        "unk>",
+        "pad>",
+        "/tool_response>",
+        "资料>",
+        "<|",
+        "|>",
+    ),
     *("beginofutterance", "endofutterance", "im_start", "\u200b", "\ufeff", "\u00ad", "\u0338", "\u202e", "\ufe0f"),
     *("\n", " ", "系统", "𠮷", "䶮", "臺", "Ａ", "😀", "\\u003c", "&lt;", '"', "\\", "{{", "%}", "\x00", "\u2028"),
 ]

@@ -96,6 +96,9 @@ def test_turn_is_empty_when_there_is_no_content() -> None:
         ([user({"text": "x"})], "must be text or a list of text parts", "必须是文本"),
         ([user(3)], "must be text or a list of text parts", "必须是文本"),
         ([user(object())], "not what the OpenAI protocol says", "不符合 OpenAI 协议"),
+        ([{"role": "assistant", "tool_calls": ["f"]}], "not what the OpenAI protocol says", "不符合 OpenAI 协议"),
+        ([{"role": "assistant", "tool_calls": [{}]}], "not what the OpenAI protocol says", "不符合 OpenAI 协议"),
+        (["你好"], "not what the OpenAI protocol says", "不符合 OpenAI 协议"),
         ([assistant(None, ("f", {"a": {1, 2}}))], "not what the OpenAI protocol says", "不符合 OpenAI 协议"),
     ],
 )
@@ -108,6 +111,12 @@ def test_conversation_is_refused_when_the_model_cannot_take_it(
     assert en in caught.value.message.en and zh in caught.value.message.zh
     assert caught.value.code == "bad_conversation"
     assert caught.value.hint is not None and "docs/template.md" in caught.value.render("zh")
+
+
+def test_tools_are_refused_when_they_are_no_definitions() -> None:
+    for tools in (["f"], [{}], [{"function": {}}]):
+        with pytest.raises(ChatTemplateError, match="not what the OpenAI protocol says"):
+            render([user("问")], tools=tools)  # type: ignore[arg-type]
 
 
 def test_tools_stand_in_the_system_turn_when_defined() -> None:
