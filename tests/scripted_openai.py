@@ -114,9 +114,12 @@ class ScriptedOpenAI:
             raise Refusal(status, "scripted failure", "InternalServerError" if status >= 500 else "BadRequestError")
         name = body.get("model")
         if name is not None and name not in self.names:
-            raise Refusal(404, f"The model `{name}` does not exist.", "NotFoundError", "model")
+            known = ", ".join(self.names)
+            raise Refusal(404, f"The model `{name}` does not exist. Valid aliases: {known}.", "NotFoundError", "model")
+        if not body["messages"]:
+            raise Refusal(400, "Cannot apply chat template to an empty conversation. Provide at least one message.")
         _check_tools(body)
-        _check_parts(body)
+        _check_parts(body, self.model)
         self._check_window(body)
         try:
             return reply_to(body)
@@ -128,24 +131,22 @@ class ScriptedOpenAI:
         return next(self._ids)
 
     def _check_window(self, body: Json) -> None:
-        prompt = prompt_tokens(body)
-        most = f"This model's maximum context length is {self.window} tokens. However, "
-        if prompt > self.window:
+        if prompt_tokens(body) > self.window:
+            # vLLM stops counting one beyond the window, and shortens max_tokens where prompt and answer do not fit.
             raise Refusal(
                 400,
-                f"{most}your prompt contains {prompt} input tokens, which exceeds this limit even without any output "
-                "tokens. Please reduce the length of the input prompt. "
-                f"(parameter=input_tokens, value={prompt})",
+                f"This model's maximum context length is {self.window} tokens. However, your prompt contains at least "
+                f"{self.window + 1} input tokens, which exceeds this limit even without any output tokens. Please "
+                f"reduce the length of the input prompt. (parameter=input_tokens, value={self.window + 1})",
                 param="input_tokens",
             )
         wanted = body.get("max_completion_tokens") or body.get("max_tokens") or 0
-        if prompt + wanted > self.window:
+        if wanted > self.window:
             raise Refusal(
                 400,
-                f"{most}you requested {wanted} output tokens and your prompt contains at least {prompt} input tokens, "
-                f"for a total of at least {prompt + wanted} tokens. Please reduce the length of the input prompt or "
-                f"the number of requested output tokens. (parameter=input_tokens, value={prompt})",
-                param="input_tokens",
+                f"max_tokens={wanted} cannot be greater than max_model_len={self.window}. Please request fewer output "
+                f"tokens. (parameter=max_tokens, value={wanted})",
+                param="max_tokens",
             )
 
 
@@ -165,11 +166,11 @@ def _check_tools(body: Json) -> None:
         raise Refusal(400, f"Invalid value for `tool_choice`: {choice}!", param="tool_choice")
 
 
-def _check_parts(body: Json) -> None:
+def _check_parts(body: Json, model: str) -> None:
     for turn in body["messages"]:
         for part in turn["content"] if isinstance(turn.get("content"), list) else ():
             if part.get("type") != "text":
-                raise Refusal(400, "At most 0 image(s) may be provided in one prompt.")
+                raise Refusal(400, f"{model} is not a multimodal model")
 
 
 class _Handler(JsonHandler):
@@ -239,7 +240,8 @@ def _end(answered: Reply) -> Json:
 
 def _message(answered: Reply, server: ScriptedOpenAI, *, forced: bool) -> Json:
     calls = [{"id": _call_id(server), "type": "function", "function": vars(call)} for call in answered.calls]
-    return {"role": server.role, "content": answered.text or ("" if forced else None), "tool_calls": calls}
+    message = {"role": server.role, "content": answered.text or ("" if forced else None), "refusal": None}
+    return message | ({"tool_calls": calls} if calls else {})
 
 
 def _call_id(server: ScriptedOpenAI) -> str:
@@ -252,8 +254,8 @@ def _stream(answered: Reply, server: ScriptedOpenAI) -> Iterator[Json]:
         yield {"delta": {"content": piece}, "finish_reason": None}
     for index, call in enumerate(answered.calls):
         for delta in _call_deltas(call, _call_id(server)):
-            yield {"delta": {"tool_calls": [{"index": index, **delta}]}, "finish_reason": None}
-    yield {"delta": {"content": ""} if answered.text else {}, **_end(answered)}
+            yield {"delta": {"content": None, "tool_calls": [{"index": index, **delta}]}, "finish_reason": None}
+    yield {"delta": {}, **_end(answered)}
 
 
 def _call_deltas(call: Call, call_id: str) -> Iterator[Json]:

@@ -20,6 +20,7 @@ Json = dict[str, Any]
 
 TURN_TOKENS = 4
 """What a turn's role and control tokens cost."""
+END = "<|endofutterance|>"
 _TOKEN = re.compile(r"[A-Za-z]+|\d|\s+|.", re.DOTALL)
 _NAMES = re.compile(r"[a-z]+|[A-Z][a-z]*")
 _QUESTION = re.compile(r"[?？]")
@@ -41,13 +42,13 @@ class Reply:
         text: Its words.
         calls: Its tool calls.
         finish_reason: `stop`, `length` or `tool_calls`.
-        stop_reason: The stop string that ended it.
+        stop_reason: The stop string that ended it, or the id of the stop token where the request names some.
     """
 
     text: str = ""
     calls: tuple[Call, ...] = ()
     finish_reason: str = "stop"
-    stop_reason: str | None = None
+    stop_reason: str | int | None = None
 
     @property
     def tokens(self) -> int:
@@ -78,10 +79,15 @@ def reply_to(body: Mapping[str, Any]) -> Reply:
     turns: Sequence[Json] = body["messages"]
     question = next((text_of(turn) for turn in reversed(turns) if turn["role"] in ("user", "用户")), "")
     calls = _calls(body, question)
+    ended_by = next(iter(body.get("stop_token_ids") or ()), None)
     if calls:
         named = isinstance(body.get("tool_choice"), dict)
-        return Reply(calls=calls, finish_reason="stop" if named else "tool_calls")
-    return _cut(Reply(_formatted(body, question) or _answer(turns, question)), body)
+        return Reply(calls=calls, finish_reason="stop" if named else "tool_calls", stop_reason=ended_by)
+    text = _formatted(body, question) or _answer(turns, question)
+    if ended_by is None and body.get("tools") and body.get("tool_choice") != "none":
+        # vLLM's hermes parser keeps special tokens in the text, the last one too; a stop id alone takes it out.
+        text += END
+    return _cut(Reply(text, stop_reason=ended_by), body)
 
 
 def _calls(body: Mapping[str, Any], question: str) -> tuple[Call, ...]:

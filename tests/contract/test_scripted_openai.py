@@ -91,9 +91,11 @@ def test_answer_is_the_sentence_of_the_result_when_a_tool_has_answered(client: o
             {"role": "tool", "tool_call_id": asked.message.tool_calls[0].id, "content": "运费自理。液位计保修18个月。"},
         ],
         tools=TOOLS,
+        extra_body={"stop_token_ids": [57001]},
     )
 
     assert reply.choices[0].message.content == "液位计保修18个月。"
+    assert reply.choices[0].model_extra["stop_reason"] == 57001
 
 
 @pytest.mark.parametrize("counted", [True, False])
@@ -132,7 +134,7 @@ def test_text_is_cut_when_a_stop_or_the_length_is_reached(client: openai.OpenAI)
     [
         ({"model": "gpt-4o"}, 404, "model"),
         ({"messages": [{"role": "user", "content": "问" * 2_001}]}, 400, "input_tokens"),
-        ({"max_tokens": 2_000}, 400, "input_tokens"),
+        ({"messages": []}, 400, None),
         ({"tools": []}, 400, "tools"),
         ({"tool_choice": "required"}, 400, "tool_choice"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}, 400, None),
