@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -12,8 +13,13 @@ from typing import Any
 import pytest
 
 from api.settings import load_settings, variables
+from assistant.serving.engines import ServeOptions, generation_config, vllm
+from assistant.serving.installs import PythonInstall
+from assistant.serving.profile import load_profile
+from assistant.serving.weights import Weights
 from tests.compose_file import COMPOSE_FILE, ROOT, Service, read_file, read_services
 
+PROFILE = "huozi3.5"
 PROFILES = {"gpu": {"vllm", "chroma", "app"}, "cpu": {"chroma", "app-cpu"}}
 SERVICES = read_file()["services"]
 OURS = sorted(name for name, raw in SERVICES.items() if "build" in raw)
@@ -201,6 +207,43 @@ def test_the_mounted_template_is_ours_when_vllm_reads_it() -> None:
     assert "--chat-template=/prompts/huozi.jinja" in service("vllm").argv
     assert "./prompts:/prompts:ro" in service("vllm").raw["volumes"]
     assert chat_template_path("huozi") == ROOT / "prompts" / "huozi.jinja"
+
+
+def test_the_mounted_sampling_and_stop_ids_are_the_profiles_when_vllm_reads_them() -> None:
+    given = json.loads((ROOT / "docker" / "generation" / "generation_config.json").read_text("utf-8"))
+
+    assert given == generation_config(load_profile(PROFILE), {})
+    assert given["eos_token_id"] == [57001]
+    assert "--generation-config=/generation" in service("vllm").argv
+    assert "./docker/generation:/generation:ro" in service("vllm").raw["volumes"]
+
+
+def test_the_model_is_the_profiles_when_none_is_named() -> None:
+    sources = load_profile(PROFILE).sources
+
+    assert service("vllm").argv[2] == sources.huggingface == sources.modelscope
+
+
+def test_vllm_is_started_as_huozi_model_serve_starts_it_when_both_serve_the_same() -> None:
+    weights = Weights(path=Path("MODEL"), form="safetensors", tokenizer=None, size_bytes=0)
+    options = ServeOptions(host="0.0.0.0", api_key="sk-1", tensor_parallel=4)
+    install = PythonInstall(python=Path("python3"), program=Path("vllm"), version="0.32.0")
+    ours = vllm.command(load_profile(PROFILE), weights, options, install=install, generation=Path("/generation"))
+    theirs = read_services({"DEPLOY_GPUS": "4", "DEPLOY_MODEL": "MODEL"}, profile="gpu")["vllm"]
+    only_here = {"--gpu-memory-utilization": "0.90"}
+
+    assert flags(theirs.argv) == flags(ours.argv) | only_here | {"--chat-template": "/prompts/huozi.jinja"}
+
+
+def flags(argv: tuple[str, ...]) -> dict[str, str]:
+    """Return a command's flags with their values, both `--flag value` and `--flag=value`."""
+    words = [part for word in argv for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    following = [*words[1:], "--"]
+    return {
+        word: "" if after.startswith("--") else after
+        for word, after in zip(words, following, strict=True)
+        if word.startswith("--")
+    }
 
 
 def app_names() -> dict[str, str]:
