@@ -117,7 +117,8 @@ def _tell(plan: Plan, gpus: tuple[Gpu, ...], session: Session) -> None:
     say, language = session.say, session.language
     out(facts([(say("结论", "verdict"), verdict(plan).render(language)), *_rows(plan, gpus, say)]))
     if plan.alternatives:
-        out("\n" + say("放得下的办法：", "What would fit whole:"))
+        whole = say("整个放进 GPU 的办法：", "What would fit whole:")
+        out("\n" + (whole if plan.fits else say("放得下的办法：", "What would fit:")))
     for other in plan.alternatives:
         out(f"  {difference(other, plan).render(language)}\n      {shlex.join(other.command)}")
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -75,18 +76,32 @@ def _check_window(profile: Profile, wish: Wish) -> None:
 
 
 def _alternatives(chosen: Plan, wish: Wish) -> Iterator[Plan]:
-    """Yield one plan of each kind that would fit whole: another format, a shorter window, fewer at once, more GPUs."""
+    """Yield one plan of each kind that would fit: another format, fewer at once, a shorter window, more GPUs.
+
+    All are whole, except where nothing fits here but some layers of a GGUF format.
+    """
     profile, form, gpus = chosen.profile, chosen.format, chosen.gpus
-    whole = replace(wish, format=None, gpu_layers=None)
-    others = [one for one in profile.formats if one != form and (wish.engine is None or wish.engine in one.engines)]
-    windows = range(chosen.window_tokens, _SMALLEST_WINDOW - 1, -_WINDOW_STEP)
-    shorter = [replace(whole, window_tokens=n) for n in windows]
-    yield from _first(best(profile, one, gpus, asked) for asked in shorter for one in others)
-    yield from _first(
-        best(profile, form, gpus, replace(whole, sequences=n)) for n in range(chosen.sequences - 1, 0, -1)
-    )
-    yield from _first(best(profile, form, gpus, asked) for asked in shorter[1:])
+    whole = replace(wish, format=None, gpu_layers=profile.layers, window_tokens=chosen.window_tokens)
+    forms = [one for one in profile.formats if one != form and (wish.engine is None or wish.engine in one.engines)]
+    others = [other for one in forms for other in _widest(profile, one, gpus, whole)]
+    # Of the widest windows the preferred format's.
+    yield from sorted(others, key=lambda one: -one.window_tokens)[:1]
+    if not others and not chosen.fits:
+        in_part = replace(whole, gpu_layers=None)
+        yield from islice((one for form in forms if (one := best(profile, form, gpus, in_part)).fits), 1)
+    if 0 < chosen.windows < chosen.sequences:
+        yield from _first([best(profile, form, gpus, replace(whole, sequences=chosen.windows))])
+    yield from _widest(profile, form, gpus, whole)
     yield from _first(best(profile, form, more, whole) for more in _more_gpus(gpus))
+
+
+def _widest(profile: Profile, form: Format, gpus: Sequence[Gpu], whole: Wish) -> list[Plan]:
+    """Return the plan with the largest window that fits whole, if any does."""
+    assert whole.window_tokens is not None
+    tokens = [*range(_SMALLEST_WINDOW, whole.window_tokens, _WINDOW_STEP), whole.window_tokens]
+    # What fits with some window fits with every shorter one.
+    n_fit = bisect(tokens, 0, key=lambda n: not best(profile, form, gpus, replace(whole, window_tokens=n)).fits)
+    return _first(best(profile, form, gpus, replace(whole, window_tokens=n)) for n in tokens[max(0, n_fit - 1) : n_fit])
 
 
 def _first(plans: Iterable[Plan]) -> list[Plan]:

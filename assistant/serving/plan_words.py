@@ -19,10 +19,10 @@ def verdict(plan: Plan) -> Message:
     if not plan.load.fits:
         return _too_much(plan)
     if not plan.is_whole:
-        layers, left = f"{plan.gpu_layers} / {plan.profile.layers}", gib(plan.main_memory)
+        on, layers, left = plan.gpu_layers, plan.profile.layers, gib(plan.main_memory)
         return Message(
-            en=f"fits in part: {layers} layers on the GPUs, {left} in main memory; slower than whole",
-            zh=f"部分放得下：{layers} 层在 GPU 上，其余 {left} 在内存里，比全在 GPU 上慢",
+            en=f"fits in part: {on} of {layers} layers on the GPUs, {left} in main memory; slower than whole",
+            zh=f"部分放得下：{layers} 层中的 {on} 层在 GPU 上，其余 {left} 在内存里，比全在 GPU 上慢",
         )
     return Message(
         en=f"fits: {_windows_en(plan.windows)} of {plan.window_tokens:,} tokens at once",
@@ -45,6 +45,9 @@ def difference(other: Plan, from_plan: Plan) -> Message:
     if other.sequences != from_plan.sequences:
         en.append(f"{_windows_en(other.sequences)} at once")
         zh.append(f"同时 {other.sequences} 个窗口")
+    if not other.is_whole:
+        en.append(f"{other.gpu_layers} of {other.profile.layers} layers on the GPUs")
+        zh.append(f"{other.profile.layers} 层中的 {other.gpu_layers} 层放在 GPU 上")
     return Message(en=", ".join(en), zh="、".join(zh))
 
 

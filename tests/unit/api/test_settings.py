@@ -182,3 +182,36 @@ def test_libraries_stay_silent_unless_the_user_wants_their_tracing(monkeypatch: 
 
 def test_every_variable_says_what_it_is_when_it_is_listed() -> None:
     assert [name for name, one in variables().items() if not one.field.description] == []
+
+
+def test_the_window_is_the_profiles_when_it_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().llm.window_tokens == 32_768
+
+    monkeypatch.setenv("HUOZI_LLM__PROFILE", "huozi-7b-sft")
+    settings = load_settings()
+
+    assert settings.llm.window_tokens == 2048
+    assert settings.llm.model_profile.stop == ("<|endofutterance|>",)
+    assert load_settings({"HUOZI_LLM__WINDOW_TOKENS": "1024"}).llm.window_tokens == 1024
+    assert in_effect(settings)["HUOZI_LLM__WINDOW_TOKENS"] == "2048"
+
+
+def test_an_unknown_profile_is_told_with_the_other_bad_settings_when_settings_are_read() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"HUOZI_LLM__PROFILE": "活字", "HUOZI_PORT": "x"})
+
+    told = caught.value.render("zh")
+    assert "有 2 项设置不可用" in told
+    assert "HUOZI_LLM__PROFILE='活字'：没有模型配置 '活字'" in told
+    assert "huozi3.5" in told
+
+
+def test_a_malformed_profile_is_told_with_its_keys_when_settings_are_read(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('name = "mine"\nlayer = 3\n', "utf-8")
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"HUOZI_LLM__PROFILES_DIR": str(tmp_path), "HUOZI_LLM__PROFILE": "mine"})
+
+    assert "HUOZI_LLM__PROFILE='mine'" in str(caught.value)
+    assert "layer there is no such key" in str(caught.value)
+    assert "window_tokens is missing" in str(caught.value)
