@@ -1,7 +1,7 @@
 # Two commands: `make run` and `make test`. Both need Python 3.11+, make and a package registry, nothing else.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test test-image lint format docs bench clean
+.PHONY: help run test test-image vllm lint format docs bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +15,7 @@ help:  ## 显示这些命令 / show these commands
 run: $(VENV)/.installed  ## 安装、导入示例文档、启动服务 / install, ingest the samples, serve
 	@$(BIN)/huozi serve --ingest samples
 
-test: lint  ## 代码检查、类型检查、全部测试 / lint, types, every test
+test: lint vllm  ## 代码检查、类型检查、全部测试 / lint, types, every test
 	@$(BIN)/pytest
 
 lint: $(VENV)/.installed-dev  ## 代码检查、类型检查 / lint and types
@@ -31,6 +31,9 @@ format: $(VENV)/.installed-dev  ## 整理代码格式 / format the code
 test-image: $(VENV)/.installed-dev  ## 构建容器镜像并运行其进程 / build the image, run its processes
 	@$(BIN)/pytest -m image tests/image
 
+vllm: $(VENV)/.installed-dev  ## 安装测试用的 vLLM / install vLLM for the tests
+	@$(BIN)/python scripts/vllm_env.py
+
 docs: $(VENV)/.installed-dev  ## 由代码更新文档 / bring docs in line with the code
 	@$(BIN)/python scripts/docs.py
 
@@ -38,7 +41,7 @@ bench: $(VENV)/.installed-dev  ## 性能测试 / benchmarks
 	@$(BIN)/python -m benchmarks
 
 clean:  ## 删除虚拟环境和缓存，不动数据 / remove .venv and caches, never the data
-	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	@rm -rf $(VENV) .venv-vllm .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 
 $(VENV)/bin/python:
 	@if [ -z "$(PYTHON)" ]; then \

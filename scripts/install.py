@@ -80,16 +80,22 @@ def tick(bar: Bar, stopped: threading.Event) -> None:
 
 
 def main(extras: list[str]) -> int:
-    """Run pip; return its exit code."""
+    """Install the project; return pip's exit code."""
     target = f".[{','.join(extras)}]" if extras else "."
-    command = [sys.executable, "-m", "pip", "install", "-c", "constraints.txt", "-e", target, "--progress-bar", "off"]
-    bar = Bar(EXTRA_TOTAL if extras else COMMON_TOTAL)
+    arguments = ["-c", "constraints.txt", "-e", target]
+    return pip_install(sys.executable, arguments, log=LOG, total=EXTRA_TOTAL if extras else COMMON_TOTAL)
+
+
+def pip_install(python: str, arguments: list[str], *, log: Path, total: int) -> int:
+    """Run `pip install` with a bar of so many packages; return its exit code."""
+    command = [python, "-m", "pip", "install", *arguments, "--progress-bar", "off"]
+    bar = Bar(total)
     stopped = threading.Event()
     ticker = threading.Thread(target=tick, args=(bar, stopped), daemon=True)
     ticker.start()
     environment = {**os.environ, **QUIET}
     with (
-        LOG.open("w", encoding="utf-8") as log,
+        log.open("w", encoding="utf-8") as written,
         subprocess.Popen(
             command,
             cwd=ROOT,
@@ -103,15 +109,15 @@ def main(extras: list[str]) -> int:
     ):
         assert pip.stdout is not None
         for line in pip.stdout:
-            log.write(line)
+            written.write(line)
             read(line, bar)
     stopped.set()
     ticker.join()
     bar.close()
     if pip.returncode:
-        lines = LOG.read_text(encoding="utf-8").splitlines()[-LINES_SHOWN:]
+        lines = log.read_text(encoding="utf-8").splitlines()[-LINES_SHOWN:]
         print("\n".join(lines), file=sys.stderr)
-        print(f"安装失败，完整日志在 {LOG} / pip failed, its whole log is {LOG}", file=sys.stderr)
+        print(f"安装失败，完整日志在 {log} / pip failed, its whole log is {log}", file=sys.stderr)
     return pip.returncode
 
 
