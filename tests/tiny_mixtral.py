@@ -214,7 +214,7 @@ def _head(pieces: Sequence[str], words: dict[int, int], noise: np.random.Generat
         if step == 0:
             head[token, STARTED] = 3
     # What a grammar leaves to choose from: rather an end than a further item, digit or space.
-    choices = {"}": 5, "]": 5, ",": 2, "{": 2, '"': 1, ":": 1, **dict.fromkeys("0123456789", -2)}
+    choices = {"}": 5, "]": 5, ",": 2, "{": 4, '"': 1, ":": 1, **dict.fromkeys("0123456789", -2)}
     for text, weight in choices.items():
         head[pieces.index(text), CONSTANT] = weight
     head[[*range(3, 259), pieces.index("▁")], CONSTANT] = -6
