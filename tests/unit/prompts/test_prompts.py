@@ -35,3 +35,15 @@ def test_loading_fails_when_no_such_prompt() -> None:
 def test_template_is_refused_when_its_first_line_does_not_match(text: str, message: str) -> None:
     with pytest.raises(prompts.PromptError, match=message):
         prompts.Prompt("x", text)
+
+
+def test_chat_template_is_refused_when_no_file_has_its_name() -> None:
+    with pytest.raises(
+        prompts.PromptError, match=r"no chat template '\.\./prompts/huozi'; there are huozi, huozi-7b, llama3"
+    ):
+        prompts.chat_template("../prompts/huozi")
+
+
+def test_chat_template_is_plain_text_when_loaded_by_name() -> None:
+    assert prompts.chat_template_path("huozi").name == "huozi.jinja"
+    assert "<|beginofutterance|>助手" in prompts.chat_template("huozi")
