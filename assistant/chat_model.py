@@ -77,7 +77,7 @@ class ChatHuozi(BaseChatOpenAI):
             "model": settings.model,
             "base_url": settings.base_url,
             "api_key": settings.api_key or UNSET_KEY,
-            "timeout": openai.Timeout(settings.timeout_s, connect=settings.connect_timeout_s),
+            "timeout": settings.timeouts,
             "max_retries": settings.max_retries,
             "huozi_profile": settings.profile,
         }
@@ -94,8 +94,15 @@ class ChatHuozi(BaseChatOpenAI):
     def _read_streams_as_json(self) -> Self:
         if self.root_client is not None:
             self.client = Completions(self.root_client)
-        self.async_client = AsyncCompletions(self.root_async_client)
+        self.async_client = AsyncCompletions(self.root_async_client, is_shared=self.http_async_client is not None)
         return self
+
+    async def aclose(self) -> None:
+        """Close the running event loop's connections; the next request opens new ones.
+
+        Not needed at the end of a loop that asyncio.run made: that closes them.
+        """
+        await self.async_client.aclose()
 
     # --- what is sent ---
 
@@ -395,8 +402,24 @@ def _plain_text(chunk: Json) -> str | None:
 
 def _text_chunk(text: str) -> ChatGenerationChunk:
     """Build what the parent builds, without validating what is known to be valid: most of what a token costs."""
-    message = AIMessageChunk.model_construct(content=text, response_metadata={"model_provider": "openai"})
-    return ChatGenerationChunk.model_construct(text=text, message=message)
+    # Every field by name: pydantic looks a missing one's default up anew each time, at ten times the price.
+    message = AIMessageChunk.model_construct(
+        {"content", "response_metadata"},
+        content=text,
+        additional_kwargs={},
+        response_metadata={"model_provider": "openai"},
+        type="AIMessageChunk",
+        name=None,
+        id=None,
+        tool_calls=[],
+        invalid_tool_calls=[],
+        usage_metadata=None,
+        tool_call_chunks=[],
+        chunk_position=None,
+    )
+    return ChatGenerationChunk.model_construct(
+        {"message"}, text=text, generation_info=None, type="ChatGenerationChunk", message=message
+    )
 
 
 def _with_known_role(reply: Json, part: str) -> Json:

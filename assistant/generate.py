@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
-from weakref import WeakKeyDictionary
 
 from assistant.errors import ModelServerError, server_down, server_garbage, server_refused, server_slow
 from assistant.events import Turn, Usage
@@ -54,7 +52,7 @@ class Generator:
 
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
-        self._models: WeakKeyDictionary[asyncio.AbstractEventLoop, ChatHuozi] = WeakKeyDictionary()
+        self._made: ChatHuozi | None = None
 
     async def stream(self, messages: Sequence[Turn], sampling: Sampling = Sampling()) -> AsyncGenerator[Piece, None]:
         """Stream the model's answer; closing the iterator closes the server's stream.
@@ -82,34 +80,27 @@ class Generator:
 
     async def aclose(self) -> None:
         """Close the running loop's connections; the next answer opens new ones."""
-        model = self._models.pop(asyncio.get_running_loop(), None)
-        if model is not None and model.http_async_client is not None:
-            await model.http_async_client.aclose()
+        if self._made is not None:
+            await self._made.aclose()
 
     def _model(self) -> ChatHuozi:
-        loop = asyncio.get_running_loop()
-        model = self._models.get(loop)
-        if model is None:
-            model = self._models[loop] = _chat_model(self._settings)
-        return model
+        if self._made is None:
+            self._made = _chat_model(self._settings)
+        return self._made
 
 
 def _chat_model(settings: LlmSettings) -> ChatHuozi:
-    import openai
-
     from assistant.chat_model import ChatHuozi
 
-    timeout = openai.Timeout(settings.timeout_s, connect=settings.connect_timeout_s)
     return ChatHuozi(
         model=settings.model,
         base_url=settings.base_url,
         api_key=settings.api_key or UNSET_KEY,
-        timeout=timeout,
+        timeout=settings.timeouts,
         max_retries=settings.max_retries,
         temperature=settings.temperature,
         max_tokens=settings.max_tokens,
         huozi_profile=settings.profile,
-        http_async_client=openai.DefaultAsyncHttpxClient(timeout=timeout),
     )
 
 

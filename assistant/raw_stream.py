@@ -7,8 +7,9 @@ most of what a streamed token costs there, so `Completions` leaves both steps ou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from typing import Any, NoReturn
+from weakref import WeakKeyDictionary
 
 import openai
 from pydantic_core import from_json
@@ -120,24 +121,75 @@ class Completions:
 class AsyncCompletions:
     """Stands in for the async `client.chat.completions`, with streams of plain objects.
 
+    A pool of connections belongs to one event loop, and a model may be used from many: each gets its own.
+
     Args:
         client: The SDK's client.
+        is_shared: Whether its HTTP client is the caller's own, to be used from every loop as it is.
     """
 
-    def __init__(self, client: openai.AsyncOpenAI) -> None:
+    def __init__(self, client: openai.AsyncOpenAI, *, is_shared: bool = False) -> None:
         self._client = client
+        self._is_shared = is_shared
+        self._keepers: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None]] = WeakKeyDictionary()
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, openai.AsyncOpenAI] = WeakKeyDictionary()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client.chat.completions, name)
 
+    @property
+    def with_raw_response(self) -> _AsyncRawCompletions:
+        """Return the same with the reply's headers."""
+        return _AsyncRawCompletions(self)
+
     async def create(self, **payload: Any) -> Any:
         """Send a completion; an async context manager over plain objects where `stream` is set."""
+        client = await self.client()
         if not payload.get("stream"):
-            return await self._client.chat.completions.create(**payload)
+            return await client.chat.completions.create(**payload)
         body, options = split(payload)
-        return await self._client.post(
+        return await client.post(
             _PATH, cast_to=object, body=body, options=options, stream=True, stream_cls=AsyncJsonStream
         )
+
+    async def client(self) -> openai.AsyncOpenAI:
+        """Return the running loop's client."""
+        if self._is_shared:
+            return self._client
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            for closed in [one for one in self._clients if one.is_closed()]:
+                del self._clients[closed], self._keepers[closed]
+            connections = openai.DefaultAsyncHttpxClient(timeout=self._client.timeout)
+            client = self._clients[loop] = self._client.with_options(http_client=connections)
+            keeper = self._keepers[loop] = _kept(client)
+            await anext(keeper)
+        return client
+
+    async def aclose(self) -> None:
+        """Close the running loop's connections; the next request opens new ones."""
+        loop = asyncio.get_running_loop()
+        self._clients.pop(loop, None)
+        if (keeper := self._keepers.pop(loop, None)) is not None:
+            await keeper.aclose()
+
+
+class _AsyncRawCompletions:
+    def __init__(self, completions: AsyncCompletions) -> None:
+        self._completions = completions
+
+    async def create(self, **payload: Any) -> Any:
+        client = await self._completions.client()
+        return await client.chat.completions.with_raw_response.create(**payload)
+
+
+async def _kept(client: openai.AsyncOpenAI) -> AsyncGenerator[None]:
+    """Close the client when this generator is closed, as an event loop does at its end with every open one."""
+    try:
+        yield
+    finally:
+        await client.close()
 
 
 def split(payload: Mapping[str, Any]) -> tuple[Json, Any]:

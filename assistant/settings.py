@@ -49,22 +49,30 @@ class LlmSettings(BaseModel):
     @field_validator("profile")
     @classmethod
     def _check_profile(cls, name: str, info: ValidationInfo) -> str:
+        folder: Path | None = info.data.get("profiles_dir")
         try:
-            load_profile(name, info.data.get("profiles_dir"))
+            load_profile(name, folder)
         except ProfileError as error:
             # `told` is for api/settings.py, which tells it in the user's language.
             raise PydanticCustomError("profile", "{text}", {"text": str(error), "told": error}) from error
-        return name
+        # From here on one's own profile is named by its file, which is enough for whoever has no folder to look into.
+        own = folder / f"{name}.toml" if folder is not None else None
+        return str(own) if own is not None and own.is_file() else name
 
     @property
     def model_profile(self) -> Profile:
         """What is known of the model."""
-        return load_profile(self.profile, self.profiles_dir)
+        return load_profile(self.profile)
 
     @classmethod
     def from_environment(cls) -> LlmSettings:
         """Read `HUOZI_LLM__*` and `.env`, for Python users who start here, not at a service."""
         return _Environment().llm
+
+    @property
+    def timeouts(self) -> tuple[float, float, float, float]:
+        """Connect, read, write and pool, as httpx takes them; a tuple, for LangChain shares clients by its hash."""
+        return (self.connect_timeout_s, self.timeout_s, self.timeout_s, self.timeout_s)
 
     @property
     def shown_url(self) -> str:
@@ -75,7 +83,7 @@ class LlmSettings(BaseModel):
 
 def _window_of(values: dict[str, Any]) -> int:
     """Return the profile's window; any, where the profile is refused and says so itself."""
-    return load_profile(values["profile"], values.get("profiles_dir")).window_tokens if "profile" in values else 512
+    return load_profile(values["profile"]).window_tokens if "profile" in values else 512
 
 
 class _Environment(BaseSettings):

@@ -37,11 +37,13 @@ def start(kind: str, folder: Path, *arguments: str, **environment: str) -> Serve
     return ServerProcess(command, port=port, health="/healthz", log=folder / f"{kind}-{port}.log", env=environment)
 
 
-def model_app(delay_s: float) -> Any:
+def model_app(delay_s: float, tokens: int = 0, pace_s: float = 0.0) -> Any:
     """Return a model server without a model: plain ASGI, so that it costs little.
 
     Args:
         delay_s: Time before the first token.
+        tokens: Tokens after the first one; 0: a short answer, sent at once.
+        pace_s: Time between tokens.
     """
     base = {"id": "chatcmpl-fake", "object": "chat.completion.chunk", "created": 1, "model": "huozi"}
 
@@ -50,7 +52,8 @@ def model_app(delay_s: float) -> Any:
         return f"data: {json.dumps({**base, 'choices': [choice]}, ensure_ascii=False)}\n\n".encode()
 
     first = event({"role": "assistant", "content": ""}) + event({"content": FIRST_TOKEN})
-    more = [event({"content": token}) for token in _MORE_TOKENS]
+    said = [_MORE_TOKENS[number % len(_MORE_TOKENS)] for number in range(tokens)] or _MORE_TOKENS
+    more = [event({"content": token}) for token in said]
     usage = {"prompt_tokens": 1000, "completion_tokens": 1 + len(more), "total_tokens": 1001 + len(more)}
     counted = f"data: {json.dumps({**base, 'choices': [], 'usage': usage})}\n\n".encode()
     last = event({}, "stop") + counted + b"data: [DONE]\n\n"
@@ -68,6 +71,8 @@ def model_app(delay_s: float) -> Any:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         for body in (first, *more):
             await send({"type": "http.response.body", "body": body, "more_body": True})
+            if tokens:
+                await asyncio.sleep(pace_s)
         await send({"type": "http.response.body", "body": last})
 
     return app
@@ -124,9 +129,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--upstream", default="")
     parser.add_argument("--delay-s", type=float, default=0.0)
+    parser.add_argument("--tokens", type=int, default=0)
+    parser.add_argument("--pace-s", type=float, default=0.0)
     options = parser.parse_args()
     apps: dict[str, Callable[[], Any]] = {
-        "model": lambda: model_app(options.delay_s),
+        "model": lambda: model_app(options.delay_s, options.tokens, options.pace_s),
         "proxy": lambda: proxy_app(options.upstream),
         "service": service_app,
     }
