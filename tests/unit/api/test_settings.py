@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from api.environment import interface_language, read_variables, silence_third_parties
 from api.settings import Settings, in_effect, load_settings, variables
+from assistant.serving import profile as profile_module
 from retrieval.errors import SettingsError
 
 
@@ -215,3 +216,13 @@ def test_a_malformed_profile_is_told_with_its_keys_when_settings_are_read(tmp_pa
     assert "HUOZI_LLM__PROFILE='mine'" in str(caught.value)
     assert "layer there is no such key" in str(caught.value)
     assert "window_tokens is missing" in str(caught.value)
+
+
+def test_ones_own_profile_is_named_by_its_file_when_its_folder_is_set(tmp_path: Path) -> None:
+    packaged = Path(profile_module.__file__).parent / "profiles" / "huozi-7b-sft.toml"
+    (tmp_path / "自己的.toml").write_text(packaged.read_text("utf-8"), "utf-8")
+
+    llm = load_settings({"HUOZI_LLM__PROFILES_DIR": str(tmp_path), "HUOZI_LLM__PROFILE": "自己的"}).llm
+
+    assert llm.profile == str(tmp_path / "自己的.toml")
+    assert (llm.window_tokens, llm.model_profile.name) == (2048, "huozi-7b-sft")
