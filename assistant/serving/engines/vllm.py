@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assistant.serving.engines import (
     OFFLINE,
@@ -47,13 +48,12 @@ def command(
     module = (str(install.python), "-m", MODULE, "--model", str(weights.path))
     start = module if install.program is None else (str(install.program), "serve", str(weights.path))
     secret = {"VLLM_API_KEY": options.api_key} if options.api_key else {}
-    on_cpu = {"VLLM_CPU_KVCACHE_SPACE": str(CPU_CACHE_GIB)} if install.is_cpu else {}
     root = url_of(options)
     return Command(
         engine="vllm",
         argv=(
             *start,
-            *model_flags(profile, weights, options, install=install, generation=generation),
+            *flags(model_arguments(profile, weights, options, install=install, generation=generation)),
             "--served-model-name", SERVED_NAME,
             "--response-role", profile.response_role,
             "--enable-auto-tool-choice",
@@ -63,32 +63,45 @@ def command(
             "--port", str(options.port),
             *options.extra,
         ),
-        env={**OFFLINE, **on_cpu, **secret},
+        env=environment_of(install) | secret,
         ready_url=f"{root}/health",
         base_url=f"{root}/v1",
     )  # fmt: skip
 
 
-def model_flags(
+def model_arguments(
     profile: Profile, weights: Weights, options: ServeOptions, *, install: PythonInstall, generation: Path
-) -> tuple[str, ...]:
-    """Return the flags of the model itself."""
-    flags = ["--max-model-len", str(window_of(profile, options)), "--generation-config", str(generation)]
+) -> dict[str, Any]:
+    """Return what the model itself is loaded with: flags of the server, keywords of `vllm.LLM`."""
+    made: dict[str, Any] = {"max_model_len": window_of(profile, options), "generation_config": str(generation)}
     # AWQ is seen in the checkpoint, and vLLM takes its fastest kernel for it, if nobody names one.
     if options.quantization is not None:
-        flags += ["--quantization", options.quantization]
+        made["quantization"] = options.quantization
     if weights.form == "gguf":
-        flags += _gguf_flags(weights, install)
+        made |= _gguf_arguments(weights, install)
     if install.is_cpu:
-        flags += ["--dtype", options.dtype or "bfloat16", "--enforce-eager"]
+        made |= {"dtype": options.dtype or "bfloat16", "enforce_eager": True}
     elif options.dtype is not None:
-        flags += ["--dtype", options.dtype]
+        made["dtype"] = options.dtype
     if options.tensor_parallel > 1:
-        flags += ["--tensor-parallel-size", str(options.tensor_parallel)]
-    return tuple(flags)
+        made["tensor_parallel_size"] = options.tensor_parallel
+    return made
 
 
-def _gguf_flags(weights: Weights, install: PythonInstall) -> list[str]:
+def environment_of(install: PythonInstall) -> dict[str, str]:
+    """Return the environment that vLLM needs, beside a key."""
+    return {**OFFLINE, **({"VLLM_CPU_KVCACHE_SPACE": str(CPU_CACHE_GIB)} if install.is_cpu else {})}
+
+
+def flags(arguments: Mapping[str, Any]) -> list[str]:
+    """Return arguments as flags of the server."""
+    words: list[str] = []
+    for name, value in arguments.items():
+        words += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
+    return words
+
+
+def _gguf_arguments(weights: Weights, install: PythonInstall) -> dict[str, str]:
     use_llama_cpp = Message(
         en="Use --engine llama.cpp for GGUF; for vLLM choose --format awq or bf16.",
         zh="GGUF 请用 --engine llama.cpp；vLLM 请选 --format awq 或 bf16。",
@@ -120,4 +133,4 @@ def _gguf_flags(weights: Weights, install: PythonInstall) -> list[str]:
                 zh="请把原模型的 config.json 和分词器文件放到 GGUF 文件旁边。",
             ),
         )
-    return ["--tokenizer", str(weights.tokenizer), "--hf-config-path", str(weights.tokenizer)]
+    return {"tokenizer": str(weights.tokenizer), "hf_config_path": str(weights.tokenizer)}

@@ -1,0 +1,58 @@
+"""Quantises a Mixtral checkpoint to AWQ (4 bits, groups of 128). Run by `assistant/serving/convert.py`.
+
+    PYTHON awq.py JOB.json
+
+It needs llmcompressor (the successor of AutoAWQ, which is no longer maintained) and a GPU. The job file is written by
+`convert.awq_job`: paths, calibration settings and the recipe, so that all that is decided can be read and tested.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+
+def main() -> None:
+    """Load, calibrate, quantise, save."""
+    from datasets import Dataset
+    from llmcompressor import oneshot
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    with open(sys.argv[1], encoding="utf-8") as file:
+        job: dict[str, Any] = json.load(file)
+    tokenizer = AutoTokenizer.from_pretrained(job["model"])
+    model = AutoModelForCausalLM.from_pretrained(job["model"], dtype="auto")
+    with open(job["texts"], encoding="utf-8") as file:
+        texts = Dataset.from_list([json.loads(line) for line in file])
+    tokens = texts.map(
+        # The template has written the control tokens; the tokenizer adds none.
+        lambda row: tokenizer(row["text"], truncation=True, max_length=job["max_seq_length"], add_special_tokens=False),
+        remove_columns=texts.column_names,
+    )
+    oneshot(
+        model=model,
+        dataset=tokens,
+        recipe=recipe(job["recipe"]),
+        max_seq_length=job["max_seq_length"],
+        num_calibration_samples=min(job["num_calibration_samples"], len(tokens)),
+        moe_calibrate_all_experts=job["moe_calibrate_all_experts"],
+    )
+    model.save_pretrained(job["output"], save_compressed=True)
+    tokenizer.save_pretrained(job["output"])
+
+
+def recipe(plain: dict[str, Any]) -> list[Any]:
+    """Return the recipe's two steps: scale by activations, then round."""
+    from llmcompressor.modifiers.quantization import QuantizationModifier
+    from llmcompressor.modifiers.transform.awq import AWQMapping, AWQModifier
+
+    mappings = [AWQMapping(one["smooth"], one["balance"]) for one in plain["mappings"]]
+    return [
+        AWQModifier(mappings=mappings, duo_scaling=plain["duo_scaling"]),
+        QuantizationModifier(targets=plain["targets"], scheme=plain["scheme"], ignore=plain["ignore"]),
+    ]
+
+
+if __name__ == "__main__":
+    main()
