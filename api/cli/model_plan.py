@@ -120,7 +120,9 @@ def _tell(plan: Plan, gpus: tuple[Gpu, ...], session: Session) -> None:
         whole = say("整个放进 GPU 的办法：", "What would fit whole:")
         out("\n" + (whole if plan.fits else say("放得下的办法：", "What would fit:")))
     for other in plan.alternatives:
-        out(f"  {difference(other, plan).render(language)}\n      {shlex.join(other.command)}")
+        out(f"  {difference(other, plan).render(language)}")
+        for typed in filter(None, (other.convert_command, other.command)):
+            out(f"      {shlex.join(typed)}")
 
 
 def _rows(plan: Plan, gpus: tuple[Gpu, ...], say: Say) -> list[tuple[str, str]]:
@@ -153,6 +155,8 @@ def _rows(plan: Plan, gpus: tuple[Gpu, ...], say: Say) -> list[tuple[str, str]]:
     if plan.published_gb is not None:
         told = say(f"作者实测显存 {plan.published_gb:g} GB", f"{plan.published_gb:g} GB, measured by the authors")
         rows.append((say("已发布", "published"), told))
+    if plan.fits and plan.convert_command:
+        rows.append((say("先转换", "convert first"), shlex.join(plan.convert_command)))
     if plan.fits:
         rows.append((say("启动命令", "command"), shlex.join(plan.command)))
     return rows
@@ -205,6 +209,7 @@ def _plain(plan: Plan) -> dict[str, Any]:
         },
         "published_memory_gb": plan.published_gb,
         "gpu_memory_utilization": plan.utilization,
+        "convert_command": shlex.join(plan.convert_command) or None,
         "command": shlex.join(plan.command),
         "alternatives": [{**_plain(one), "difference": difference(one, plan)._asdict()} for one in plan.alternatives],
     }

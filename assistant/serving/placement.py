@@ -141,9 +141,25 @@ class Plan:
         return published_gb(self.format, self.gpu_layers, self.profile.layers)
 
     @property
+    def converted(self) -> str | None:
+        """Where weights lie that nobody publishes, once they are converted; None for published ones."""
+        if self.format.published:
+            return None
+        return f"{self.profile.name}-{self.format.name}{'.gguf' if self.format.is_gguf else ''}"
+
+    @property
+    def convert_command(self) -> tuple[str, ...]:
+        """What to type first for weights that nobody publishes; empty for published ones."""
+        if self.converted is None:
+            return ()
+        how = ("gguf", "--quant", self.format.name) if self.format.is_gguf else ("awq", "--texts", "texts.jsonl")
+        return ("huozi", "model", "convert", self.profile.name, "--to", *how, "--output", self.converted)
+
+    @property
     def command(self) -> tuple[str, ...]:
         """What to type."""
         words = ["huozi", "model", "serve", self.profile.name, "--engine", self.engine, "--format", self.format.name]
+        words += [] if self.converted is None else ["--source", self.converted]
         if self.engine == "vllm":
             words += ["--tensor-parallel", str(self.n_gpus)] if self.n_gpus > 1 else []
         elif self.engine in OFFLOADING:

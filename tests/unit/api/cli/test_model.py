@@ -144,3 +144,10 @@ def test_every_planned_command_is_one_that_serve_takes_when_parsed(profile: obje
             assert ctx.params["profile"] == one.profile.name
             assert ctx.params["window"] in (None, one.window_tokens)
             assert ctx.params["form"] == one.format.name
+            assert ctx.params["source"] == (one.converted or "huggingface")
+        if one.convert_command:
+            _, _, verb, *rest = one.convert_command
+            convert = group.get_command(click.Context(group), verb)
+            assert isinstance(convert, Command)
+            with convert.make_context(verb, rest) as ctx:
+                assert str(ctx.params["output"]) == one.converted

@@ -150,3 +150,15 @@ def test_a_wish_is_refused_when_the_model_cannot_grant_it(wish: Wish, told: str)
         planned("huozi3.5", "24GB", wish)
 
     assert told in str(caught.value)
+
+
+def test_weights_are_converted_first_when_nobody_publishes_them() -> None:
+    made = planned("huozi3.5", "48GB", Wish(format="q4_0"))
+    awq = planned("huozi3.5", "48GB", Wish(format="awq"))
+
+    assert " ".join(made.convert_command) == (
+        "huozi model convert huozi3.5 --to gguf --quant q4_0 --output huozi3.5-q4_0.gguf"
+    )
+    assert "--source huozi3.5-q4_0.gguf" in words(made)
+    assert " ".join(awq.convert_command[4:7]) == "--to awq --texts"
+    assert planned("huozi3", "48GB", Wish(format="q4_0")).convert_command == ()
