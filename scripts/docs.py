@@ -2,13 +2,19 @@
 
     .venv/bin/python scripts/docs.py            (or `make docs`)
 
-Only the text between `<!-- generated -->` and `<!-- /generated -->` is replaced; tests/docs compares it with the code.
+Only the text between `<!-- generated -->` and `<!-- /generated -->` is replaced, and what commands after
+`<!-- output -->` print; tests/docs compares it with the code.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import re
+import shlex
 import sys
+import tempfile
 from pathlib import Path
 
 import click
@@ -18,6 +24,8 @@ ROOT = Path(__file__).parent.parent
 START, END = "<!-- generated -->\n", "<!-- /generated -->\n"
 WIDTH = 100
 HELP_NAMES = ["-h", "--help"]
+WITH_OUTPUTS = {ROOT / "docs/model.md": "en", ROOT / "docs/model.zh-CN.md": "zh"}
+OUTPUT = re.compile(r"(<!-- output -->\n```console\n\$ huozi (.+)\n)(?:.*\n)*?```")
 
 
 def settings_table() -> str:
@@ -79,12 +87,37 @@ def replaced(text: str, part: str) -> str:
     return f"{head}{START}\n{part}\n{END}{tail}"
 
 
+def with_outputs(text: str, language: str) -> str:
+    """Return a document with what every command after `<!-- output -->` prints now, where nothing is set."""
+    return OUTPUT.sub(lambda found: found[1] + _output(found[2], language) + "```", text)
+
+
 def main() -> int:
     """Renew all."""
     for path, part in generated().items():
         path.write_text(replaced(path.read_text("utf-8"), part), "utf-8")
+    for path, language in WITH_OUTPUTS.items():
+        path.write_text(with_outputs(path.read_text("utf-8"), language), "utf-8")
     (ROOT / ".env.example").write_text(env_example(), "utf-8")
     return 0
+
+
+def _output(typed: str, language: str) -> str:
+    from api.cli import run
+
+    kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("HUOZI_")}
+    shown = io.StringIO()
+    try:
+        with (
+            tempfile.TemporaryDirectory() as empty,
+            contextlib.chdir(empty),
+            contextlib.redirect_stdout(shown),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            run(["--lang", language, *shlex.split(typed)])
+    finally:
+        os.environ.update(kept)
+    return shown.getvalue()
 
 
 def _helps(command: click.Command, ctx: click.Context) -> list[tuple[str, str]]:
