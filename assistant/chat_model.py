@@ -12,8 +12,7 @@ from typing import Any, Self
 import openai
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.runnables.config import run_in_executor
@@ -26,14 +25,13 @@ from assistant.context_overflow import PromptOverflowError, is_overflow, overflo
 from assistant.control_tokens import neutralise
 from assistant.errors import TokenizeUnsupportedError, no_model_server, tokenize_unsupported
 from assistant.raw_stream import AsyncCompletions, Completions
+from assistant.replies import as_assistant, follow, mark_chunk, plain_text, text_chunk, with_sorted_calls
 from assistant.serving.profile import Profile, load_profile
 from assistant.settings import UNSET_KEY, LlmSettings
-from assistant.structured_output import Method, Structured, reader, response_format
+from assistant.structured_output import Method, response_format, structured
 from assistant.token_counter import TokenCounter
-from assistant.tool_arguments import StreamedCalls, plain_arguments, sorted_calls
+from assistant.tool_arguments import StreamedCalls, plain_arguments
 
-_ASSISTANT = frozenset({"assistant", "助手"})
-_TEXT_KEYS = ({"content"}, {"role", "content"})
 _ALIASES = {
     "model": "model_name",
     "base_url": "openai_api_base",
@@ -135,13 +133,14 @@ class ChatHuozi(BaseChatOpenAI):
         calls = StreamedCalls(kwargs.get("tools") or ())
         try:
             for chunk in super()._stream(messages, stop, run_manager, **kwargs):
-                _follow(calls, chunk)
+                follow(calls, chunk)
                 yield chunk
         except openai.BadRequestError as error:
             if not is_overflow(error):
                 raise
             raise self._overflow(error, messages, kwargs) from error
-        yield from map(_marking, calls.marks())
+        for index, mark in calls.marks():
+            yield mark_chunk(index, mark)
 
     async def _astream(
         self,
@@ -153,14 +152,14 @@ class ChatHuozi(BaseChatOpenAI):
         calls = StreamedCalls(kwargs.get("tools") or ())
         try:
             async for chunk in super()._astream(messages, stop, run_manager, **kwargs):
-                _follow(calls, chunk)
+                follow(calls, chunk)
                 yield chunk
         except openai.BadRequestError as error:
             if not is_overflow(error):
                 raise
             raise await run_in_executor(None, self._overflow, error, messages, kwargs) from error
-        for mark in calls.marks():
-            yield _marking(mark)
+        for index, mark in calls.marks():
+            yield mark_chunk(index, mark)
 
     def _generate(
         self,
@@ -198,7 +197,9 @@ class ChatHuozi(BaseChatOpenAI):
         **kwargs: Any,
     ) -> ChatResult:
         # `_generate` would not do: with a streaming callback LangChain adds up `_stream` in here instead.
-        return _sorted(super()._generate_with_cache(messages, stop, run_manager, **kwargs), kwargs.get("tools"))
+        return with_sorted_calls(
+            super()._generate_with_cache(messages, stop, run_manager, **kwargs), kwargs.get("tools")
+        )
 
     async def _agenerate_with_cache(
         self,
@@ -207,16 +208,18 @@ class ChatHuozi(BaseChatOpenAI):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return _sorted(await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs), kwargs.get("tools"))
+        return with_sorted_calls(
+            await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs), kwargs.get("tools")
+        )
 
     def _convert_chunk_to_generation_chunk(
         self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
     ) -> ChatGenerationChunk | None:
-        text = None if base_generation_info or self.output_version == "v1" else _plain_text(chunk)
+        text = None if base_generation_info or self.output_version == "v1" else plain_text(chunk)
         if text is not None:
-            return _text_chunk(text)
+            return text_chunk(text)
         return super()._convert_chunk_to_generation_chunk(
-            _with_known_role(chunk, "delta"), default_chunk_class, base_generation_info
+            as_assistant(chunk, "delta"), default_chunk_class, base_generation_info
         )
 
     def _create_chat_result(
@@ -225,7 +228,7 @@ class ChatHuozi(BaseChatOpenAI):
         if isinstance(response, openai.BaseModel):
             response = response.model_dump(warnings=False)
         if isinstance(response, dict):
-            response = _with_known_role(response, "message")
+            response = as_assistant(response, "message")
         return super()._create_chat_result(response, generation_info)
 
     # --- structured output ---
@@ -255,26 +258,8 @@ class ChatHuozi(BaseChatOpenAI):
             ValueError: For an unknown method, or without a schema where one is needed.
             OutputParserException: On use, if the second reply does not fit either.
         """
-        if method not in ("json_schema", "function_calling", "json_mode"):
-            raise ValueError(f"Unknown method {method!r}: use 'json_schema', 'function_calling' or 'json_mode'.")
-        if schema is None and method != "json_mode":
-            raise ValueError(f"The method {method!r} needs a schema.")
-        if strict is not None and method == "json_mode":
-            raise ValueError("strict is not for the method 'json_mode', which enforces no schema.")
-        traced = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
-        bind = {"ls_structured_output_format": traced, **kwargs}
-        tool: str | None = None
-        bound: Runnable[Any, AIMessage]
-        if method == "function_calling":
-            tool = convert_to_openai_tool(schema)["function"]["name"]
-            bound = self.bind_tools([schema], tool_choice=tool, parallel_tool_calls=False, strict=strict, **bind)
-        else:
-            form = {"type": "json_object"} if method == "json_mode" else response_format(schema, strict)
-            if tools:
-                bind["tools"] = [convert_to_openai_tool(one, strict=strict) for one in tools]
-            bound = self.bind(response_format=form, **bind)
-        read = reader(schema, tool=tool, may_call_tools=bool(tools))
-        return Structured(self, bound, read, include_raw).as_runnable()
+        options = {"strict": strict, "tools": tools, **kwargs}
+        return structured(self, schema, method, include_raw=include_raw, **options)
 
     # --- tokens ---
 
@@ -385,67 +370,3 @@ def _add_stops(payload: Json, extra: Json, profile: Profile) -> None:
 
 def _shown(url: str) -> str:
     return LlmSettings(base_url=url).shown_url
-
-
-def _plain_text(chunk: Json) -> str | None:
-    """Return the text of a chunk that holds nothing else, as nearly all do."""
-    choices = chunk.get("choices")
-    if not choices or len(choices) != 1 or chunk.get("usage"):
-        return None
-    choice = choices[0]
-    delta = choice.get("delta")
-    if not delta or choice.get("finish_reason") or choice.get("logprobs") or delta.keys() not in _TEXT_KEYS:
-        return None
-    text = delta["content"]
-    return text if isinstance(text, str) and delta.get("role", "assistant") in _ASSISTANT else None
-
-
-def _text_chunk(text: str) -> ChatGenerationChunk:
-    """Build what the parent builds, without validating what is known to be valid: most of what a token costs."""
-    # Every field by name: pydantic looks a missing one's default up anew each time, at ten times the price.
-    message = AIMessageChunk.model_construct(
-        {"content", "response_metadata"},
-        content=text,
-        additional_kwargs={},
-        response_metadata={"model_provider": "openai"},
-        type="AIMessageChunk",
-        name=None,
-        id=None,
-        tool_calls=[],
-        invalid_tool_calls=[],
-        usage_metadata=None,
-        tool_call_chunks=[],
-        chunk_position=None,
-    )
-    return ChatGenerationChunk.model_construct(
-        {"message"}, text=text, generation_info=None, type="ChatGenerationChunk", message=message
-    )
-
-
-def _with_known_role(reply: Json, part: str) -> Json:
-    """Return the reply with the role 助手 (vLLM's --response-role) as `assistant`, the only one LangChain knows."""
-    for choice in reply.get("choices") or ():
-        message = choice.get(part)
-        if message and message.get("role") in _ASSISTANT:
-            message["role"] = "assistant"
-    return reply
-
-
-def _follow(calls: StreamedCalls, chunk: ChatGenerationChunk) -> None:
-    if isinstance(chunk.message, AIMessageChunk) and chunk.message.tool_call_chunks:
-        calls.add(chunk.message.tool_call_chunks)
-
-
-def _marking(mark: tuple[Any, str]) -> ChatGenerationChunk:
-    index, text = mark
-    piece = tool_call_chunk(name=None, args=text, id=None, index=index)
-    return ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[piece]))
-
-
-def _sorted(result: ChatResult, tools: Sequence[Any] | None) -> ChatResult:
-    for generation in result.generations:
-        message = generation.message
-        if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
-            calls, invalid = sorted_calls(message.tool_calls, message.invalid_tool_calls, tools or ())
-            message.tool_calls, message.invalid_tool_calls = calls, invalid
-    return result

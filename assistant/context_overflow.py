@@ -12,6 +12,7 @@ from assistant.token_counter import Part
 from retrieval.errors import Message
 
 _LARGEST = 2
+_LEAST_SHARE = 0.1
 _LLAMA_CPP = "exceed_context_size_error"
 
 
@@ -75,7 +76,8 @@ def overflow(
 
 def _hint(counts: Sequence[tuple[Part, int]], over: int | None) -> Message:
     at_least = (f" at least {over:,} tokens", f"至少 {over:,} 个词元") if over else ("", "一些内容")
-    numbered = [(number, part, count) for number, (part, count) in enumerate(counts, 1)]
+    least = _LEAST_SHARE * sum(count for _, count in counts)
+    numbered = [(number, part, count) for number, (part, count) in enumerate(counts, 1) if count >= least]
     largest = sorted(numbered, key=lambda one: -one[2])[:_LARGEST]
     en = "; ".join(f"{_name(number, part)[0]} holds {count:,}" for number, part, count in largest)
     zh = "；".join(f"{_name(number, part)[1]}占 {count:,} 个" for number, part, count in largest)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
-from langchain_core.utils.function_calling import convert_to_openai_function
+from langchain_core.utils.function_calling import convert_to_openai_function, convert_to_openai_tool
 from pydantic import BaseModel, ValidationError
 
 import prompts
@@ -112,6 +112,37 @@ class Structured:
         if not self.include_raw:
             raise told
         return {"raw": reply, "parsed": None, "parsing_error": told}
+
+
+def structured(
+    model: BaseChatModel,
+    schema: Any,
+    method: Method,
+    *,
+    include_raw: bool,
+    strict: bool | None = None,
+    tools: Sequence[Any] | None = None,
+    **kwargs: Any,
+) -> Runnable[Any, Any]:
+    """Return a chain that answers in a schema; the arguments are those of `ChatHuozi.with_structured_output`."""
+    if method not in ("json_schema", "function_calling", "json_mode"):
+        raise ValueError(f"Unknown method {method!r}: use 'json_schema', 'function_calling' or 'json_mode'.")
+    if schema is None and method != "json_mode":
+        raise ValueError(f"The method {method!r} needs a schema.")
+    if strict is not None and method == "json_mode":
+        raise ValueError("strict is not for the method 'json_mode', which enforces no schema.")
+    bind = {"ls_structured_output_format": {"kwargs": {"method": method, "strict": strict}, "schema": schema}, **kwargs}
+    tool: str | None = None
+    bound: Runnable[Any, AIMessage]
+    if method == "function_calling":
+        tool = convert_to_openai_tool(schema)["function"]["name"]
+        bound = model.bind_tools([schema], tool_choice=tool, parallel_tool_calls=False, strict=strict, **bind)
+    else:
+        form = {"type": "json_object"} if method == "json_mode" else response_format(schema, strict)
+        if tools:
+            bind["tools"] = [convert_to_openai_tool(one, strict=strict) for one in tools]
+        bound = model.bind(response_format=form, **bind)
+    return Structured(model, bound, reader(schema, tool=tool, may_call_tools=bool(tools)), include_raw).as_runnable()
 
 
 def reader(schema: Any, *, tool: str | None = None, may_call_tools: bool = False) -> Callable[[AIMessage], Any]:

@@ -39,6 +39,7 @@ OWNERS = {
         "assistant/chat_model.py",
         "assistant/context_overflow.py",
         "assistant/messages.py",
+        "assistant/replies.py",
         "assistant/structured_output.py",
         "retrieval/embedders/base.py",
         "retrieval/langchain_retriever.py",
