@@ -6,21 +6,35 @@ a file beside the catalog that only the service's user may read, never into the 
 data folder anyway. Delete the file once the key is kept elsewhere; it is not written again while a key is usable.
 """
 
+from __future__ import annotations
+
+import io
 import json
 import os
 import socket
-import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+
+from api.cli import main, run
 
 KEY_NAME = "first"
 
 
-def keys(*arguments: str) -> dict[str, Any]:
-    """Run `huozi keys`; return what it prints."""
-    done = subprocess.run(["huozi", "keys", *arguments, "--json"], capture_output=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout)
+def keys(*words: str) -> dict[str, Any]:
+    """Run `huozi keys` in this process, which then has loaded what the service needs; return what it prints.
+
+    Raises:
+        SystemExit: If it failed; it has said why, and the restart policy tries again.
+    """
+    told, said = io.StringIO(), io.StringIO()
+    with redirect_stdout(told), redirect_stderr(said):
+        code = run(["keys", *words, "--json"])
+    if code != 0:
+        sys.stderr.write(said.getvalue())
+        raise SystemExit(code)
+    found: dict[str, Any] = json.loads(told.getvalue())
     return found
 
 
@@ -45,20 +59,10 @@ def told(place: Path) -> str:
     return f"首个 API 密钥已写入 {place}；查看：{command}"
 
 
-def main(arguments: list[str]) -> None:
-    """Make sure of a key, then become the service."""
-    place = Path(os.environ.get("HUOZI_DATA_DIR", "/data")) / "api-key"
-    try:
-        if not has_key():
-            create_key(place)
-            sys.stderr.write(told(place) + "\n")
-            sys.stderr.flush()
-    except subprocess.CalledProcessError as error:
-        # It says what is wrong and what to do; the restart policy tries again.
-        sys.stderr.write(error.stderr.decode("utf-8", "replace"))
-        sys.exit(error.returncode)
-    os.execvp("huozi", ["huozi", "serve", *arguments])
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    key_file = Path(os.environ["HUOZI_DATA_DIR"]) / "api-key"
+    if not has_key():
+        create_key(key_file)
+        sys.stderr.write(told(key_file) + "\n")
+    sys.argv = ["huozi", "serve", *sys.argv[1:]]
+    main()

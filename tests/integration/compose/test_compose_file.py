@@ -17,6 +17,7 @@ from assistant.serving.engines import ServeOptions, generation_config, vllm
 from assistant.serving.installs import PythonInstall
 from assistant.serving.profile import load_profile
 from assistant.serving.weights import Weights
+from tests import vllm_server
 from tests.compose_file import COMPOSE_FILE, ROOT, Service, read_file, read_services
 
 PROFILE = "huozi3.5"
@@ -233,6 +234,25 @@ def test_vllm_is_started_as_huozi_model_serve_starts_it_when_both_serve_the_same
     only_here = {"--gpu-memory-utilization": "0.90"}
 
     assert flags(theirs.argv) == flags(ours.argv) | only_here | {"--chat-template": "/prompts/huozi.jinja"}
+
+
+def test_the_vllm_of_the_tests_has_the_files_arguments_when_it_stands_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vllm_server, "build", lambda folder: folder)
+    # The one place that knows it; the server itself is not started here.
+    tried = flags(tuple(vllm_server.VllmServer(tmp_path)._command()))
+    written = flags(service("vllm").argv)
+    # A tiny model on one CPU: nothing to spread, and its own sampling.
+    untried = {"--generation-config", "--tensor-parallel-size", "--gpu-memory-utilization"}
+    # Container paths, and a port that is free.
+    moved = {"--host", "--port", "--chat-template"}
+
+    assert set(written) - set(tried) == untried
+    assert {name: tried[name] for name in set(written) - untried - moved} == {
+        name: written[name] for name in set(written) - untried - moved
+    }
+    assert Path(tried["--chat-template"]).name == Path(written["--chat-template"]).name
 
 
 def flags(argv: tuple[str, ...]) -> dict[str, str]:
