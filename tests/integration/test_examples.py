@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.cli_process import DEADLINE_S, environment, huozi
+from tests.integration.example_process import ROOT, ingest_samples, run_example
 from tests.scripted_openai import ScriptedOpenAI
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("examples") / "data"
-    done = huozi("ingest", str(ROOT / "samples"), data=folder)
-    assert done.returncode == 0, done.stderr
-    return folder
+    return ingest_samples(tmp_path_factory.mktemp("examples"))
 
 
 @pytest.fixture
@@ -30,24 +23,8 @@ def server() -> Iterator[ScriptedOpenAI]:
         yield server
 
 
-def run(name: str, *words: str, data: Path, base_url: str) -> subprocess.CompletedProcess[str]:
-    """Run an example in an empty folder, with warnings as errors."""
-    return subprocess.run(
-        [sys.executable, "-W", "error", str(ROOT / "examples" / name), *words],
-        env=environment(data, HUOZI_LLM__BASE_URL=base_url),
-        cwd=data.parent,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=DEADLINE_S,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-
-
 def output(name: str, *words: str, data: Path, server: ScriptedOpenAI) -> str:
-    done = run(name, *words, data=data, base_url=server.base_url)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+    return run_example(name, *words, data=data, base_url=server.base_url)
 
 
 def test_chain_answers_from_the_documents_when_it_is_run(data: Path, server: ScriptedOpenAI):
