@@ -93,6 +93,7 @@ class Assistant:
         self._catalog = catalog
         self._llm = llm if llm is not None and llm.base_url else None
         self._generator = Generator(self._llm) if self._llm is not None else None
+        self._server_window: int | None = None
         self._settings = settings or AnswerSettings()
         self._language = language
 
@@ -134,6 +135,7 @@ class Assistant:
             elif self._generator is None:
                 events = self._extract(retrieval)
             else:
+                await self._learn_window()
                 window = self._pack(retrieval, history, system, sampling)
                 events = self._generate(self._generator, retrieval, window, sampling)
             async with aclosing(events):
@@ -210,6 +212,13 @@ class Assistant:
         found = self._collection(retrieval.collection)
         return retrieval, found.embedder if found is not None else "none"
 
+    async def _learn_window(self) -> None:
+        """Ask the server once for its window: the smaller one counts, or the server would refuse a full prompt."""
+        if self._server_window is None and self._llm is not None:
+            from assistant.serving.probe import aserver_window
+
+            self._server_window = await aserver_window(self._llm) or self._llm.window_tokens
+
     def _pack(
         self, retrieval: Retrieval, history: Sequence[Turn], system: str | None, sampling: Sampling
     ) -> ContextWindow:
@@ -219,7 +228,7 @@ class Assistant:
             retrieval.question,
             history[-n_turns:] if n_turns else (),
             retrieval.hits[: self._settings.max_sources],
-            window_tokens=self._llm.window_tokens,
+            window_tokens=min(self._llm.window_tokens, self._server_window or self._llm.window_tokens),
             answer_tokens=sampling.max_tokens or self._llm.max_tokens,
             system=system,
         )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from api.cli.framework import command, json_option
 from api.cli.language import Say
+from api.cli.model_server import good_line, problem_lines, report_object
 from api.cli.output import out, out_json
-from api.cli.session import session_of
+from api.cli.session import Session, session_of
+
+if TYPE_CHECKING:
+    from assistant.serving.server_report import ServerReport
 
 
 def build(say: Say) -> click.Command:
@@ -21,8 +25,8 @@ def build(say: Say) -> click.Command:
         click.Option(["--repair"], is_flag=True, help=say("修复能修复的问题", "mend what can be mended")),
         json_option(say),
         help=say(
-            "核对目录库、关键词索引、向量和原文件是否一致。",
-            "Check that catalog, keyword index, vectors and files agree.",
+            "核对目录库、关键词索引、向量和原文件是否一致；设了模型服务时也检查它。",
+            "Check that catalog, keyword index, vectors and files agree; and the model server, where one is set.",
         ),
     )
 
@@ -30,12 +34,35 @@ def build(say: Say) -> click.Command:
 def run(ctx: click.Context, repair: bool, as_json: bool) -> int:
     """Check; 1 if something is left to mend."""
     session = session_of(ctx)
-    say = session.say
     with session.engine("doctor") as engine:
         found = engine.check(repair)
+    report = ask_model_server(session)
+    is_well = found["healthy"] and (report is None or report.status != "failed")
     if as_json:
-        out_json(found)
-        return 0 if found["healthy"] else 1
+        told = {} if report is None else {"model_server": report_object(report, session.language)}
+        out_json(found | told)
+    else:
+        show(found, repair, session.say)
+        if report is not None:
+            for line in problem_lines(report, session.say) or [good_line(report, session.say)]:
+                out(line)
+    return 0 if is_well else 1
+
+
+def ask_model_server(session: Session) -> ServerReport | None:
+    """Return what the configured model server is; None where none is configured."""
+    from api.settings import load_settings
+
+    llm = load_settings(session.overrides).llm
+    if llm.base_url is None:
+        return None
+    from assistant.serving.probe import probe
+
+    return probe(llm)
+
+
+def show(found: dict[str, Any], repair: bool, say: Say) -> None:
+    """Say what the data folder's check found."""
     for problem in found["problems"]:
         out(describe(problem, say))
     counts = say(
@@ -44,11 +71,10 @@ def run(ctx: click.Context, repair: bool, as_json: bool) -> int:
     )
     if found["healthy"]:
         out(say(f"一切正常：{counts}", f"All agrees: {counts}"))
-        return 0
+        return
     hint = say("用 `huozi doctor --repair` 修复", "`huozi doctor --repair` mends them")
     rest = say("其余问题无法自动修复，见上", "what is left cannot be mended here, see above")
     out(say(f"有问题（{counts}）；", f"There are problems ({counts}); ") + (rest if repair else hint))
-    return 1
 
 
 def describe(problem: dict[str, Any], say: Say) -> str:

@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -97,6 +98,9 @@ def serve(settings: Settings, built: Built, listener: socket.socket, session: Se
             await super().startup(sockets)
             if self.started:
                 announce(settings, built, session.say, url)
+                if settings.llm.base_url is not None:
+                    # The service answers meanwhile, and also where the model server comes up later.
+                    threading.Thread(target=check_model_server, args=(settings, session.say), daemon=True).start()
 
     config = uvicorn.Config(
         app,
@@ -151,6 +155,15 @@ def announce(settings: Settings, built: Built, say: Say, url: str) -> None:
         note(
             say("还没有文档；用 `huozi ingest 路径` 导入", "There are no documents yet; `huozi ingest PATH` adds some")
         )
+
+
+def check_model_server(settings: Settings, say: Say) -> None:
+    """Say what is wrong with the model server, if anything."""
+    from api.cli.model_server import problem_lines
+    from assistant.serving.probe import probe
+
+    for line in problem_lines(probe(settings.llm), say):
+        note(say("注意：", "Note: ") + line)
 
 
 def why_no_vectors(say: Say) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
@@ -12,9 +13,6 @@ from api.parts import Parts
 from retrieval.errors import HuoziError
 
 router = APIRouter(tags=["health"])
-
-MODEL_SERVER_TIMEOUT = 3.0
-"""Seconds that a readiness probe waits for the model server."""
 
 
 @router.get("/healthz", summary="Whether the process lives")
@@ -26,7 +24,7 @@ async def healthz() -> dict[str, str]:
 @router.get("/readyz", summary="Which dependency answers")
 async def readyz(request: Request) -> JSONResponse:
     """Ask every dependency; 503 if one that is configured does not answer."""
-    checks = await asyncio.to_thread(check_folder, request.app.state.parts)
+    checks: dict[str, dict[str, Any]] = await asyncio.to_thread(check_folder, request.app.state.parts)
     checks["model_server"] = await check_model_server(request)
     ready = all(check["status"] != "failed" for check in checks.values())
     return JSONResponse({"status": "ready" if ready else "failed", "checks": checks}, 200 if ready else 503)
@@ -41,10 +39,10 @@ def outcome(check: Callable[[], object]) -> dict[str, str]:
     return {"status": "ok"}
 
 
-def check_folder(parts: Parts) -> dict[str, dict[str, str]]:
+def check_folder(parts: Parts) -> dict[str, dict[str, Any]]:
     """Ask catalog, keyword index, vectors and embedder; the embedder's model is not loaded for it."""
     folder = parts.folder
-    checks = {"catalog": outcome(folder.catalog.list_collections)}
+    checks: dict[str, dict[str, Any]] = {"catalog": outcome(folder.catalog.list_collections)}
     collections = folder.catalog.list_collections() if checks["catalog"]["status"] == "ok" else []
     checks["keyword"] = outcome(lambda: [folder.keyword.frequencies(one.collection_id, []) for one in collections[:1]])
     checks["vectors"] = {"status": "not_configured"} if folder.vectors is None else outcome(folder.vectors.check)
@@ -53,19 +51,15 @@ def check_folder(parts: Parts) -> dict[str, dict[str, str]]:
     return checks
 
 
-async def check_model_server(request: Request) -> dict[str, str]:
-    """Ask the model server for its models."""
+async def check_model_server(request: Request) -> dict[str, Any]:
+    """Ask the model server what it is; a warning does not make the service unready."""
     llm = request.app.state.settings.llm
     if llm is None or llm.base_url is None:
         return {"status": "not_configured"}
-    import httpx
-
     from api.model_proxy import client_of
+    from assistant.serving.probe import aprobe
 
-    headers = {} if llm.api_key is None else {"authorization": f"Bearer {llm.api_key.get_secret_value()}"}
-    try:
-        url = f"{str(llm.base_url).rstrip('/')}/models"
-        reply = await client_of(request).get(url, headers=headers, timeout=MODEL_SERVER_TIMEOUT)
-    except httpx.HTTPError as exc:
-        return {"status": "failed", "code": type(exc).__name__}
-    return {"status": "ok"} if reply.is_success else {"status": "failed", "code": f"http_{reply.status_code}"}
+    report = await aprobe(llm, client_of(request))
+    found = {"template": report.template, "window_tokens": report.window_tokens} if report.served else {}
+    codes = {"code": report.problems[0].code} if report.problems else {}
+    return {"status": report.status, **codes, **found}

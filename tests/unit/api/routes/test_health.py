@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import pytest
+
 from assistant.settings import LlmSettings
+from prompts import chat_template_path
 from retrieval.errors import CatalogError, Message, VectorStoreError
 from tests.servers import FakeModelServer, free_url
+from tests.template_server import TemplateServer
 from tests.unit.api.service import FakeFolder, ScriptedAssistant, build, client
 
 
@@ -32,7 +36,7 @@ async def test_everything_answers_when_all_is_well(folder: FakeFolder):
         "keyword": {"status": "ok"},
         "vectors": {"status": "ok"},
         "embedder": {"status": "ok", "name": "e5"},
-        "model_server": {"status": "ok"},
+        "model_server": {"status": "ok", "template": "unknown", "window_tokens": None},
     }
 
 
@@ -58,6 +62,25 @@ async def test_catalog_is_named_when_it_cannot_be_read(folder: FakeFolder):
 async def test_model_server_is_named_when_it_is_down(folder: FakeFolder):
     reply = await ready(folder, llm=LlmSettings(base_url=free_url()))
     assert (reply.status_code, reply.json()["checks"]["model_server"]["status"]) == (503, "failed")
+
+
+async def test_service_is_ready_but_warns_when_the_servers_window_is_small(folder: FakeFolder):
+    with TemplateServer(chat_template_path("huozi"), window=4_096) as server:
+        reply = await ready(folder, llm=LlmSettings(base_url=server.base_url))
+    assert reply.status_code == 200
+    assert reply.json()["checks"]["model_server"] == {
+        "status": "warning",
+        "code": "window_smaller",
+        "template": "ours",
+        "window_tokens": 4_096,
+    }
+
+
+@pytest.mark.parametrize(("model", "code"), [("别的", "model_not_served"), ("huozi", "template_missing")])
+async def test_service_is_not_ready_when_the_model_server_cannot_answer(folder: FakeFolder, model: str, code: str):
+    with TemplateServer(None) as server:
+        reply = await ready(folder, llm=LlmSettings(base_url=server.base_url, model=model))
+    assert (reply.status_code, reply.json()["checks"]["model_server"]["code"]) == (503, code)
 
 
 async def test_process_lives(folder: FakeFolder):
