@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 import ingest.batch
-import ingest.pipeline
-import retrieval.keyword.index
+import ingest.sandbox.ahead
+import ingest.sandbox.child
+import ingest.sandbox.wire
 from benchmarks.embedder import NAME, register
 from benchmarks.measure import Steps, machine, median, report, say, stopwatch
 from benchmarks.texts import Texts
@@ -88,8 +89,12 @@ def measure(folder: Path, records: Sequence[TextRecord]) -> Run:
 
 def watch_steps(steps: Steps, data: DataFolder) -> None:
     """Time what an ingestion consists of."""
-    steps.wrap(ingest.pipeline, "load_record", "load")
-    steps.wrap(ingest.pipeline, "split", "split")
+    steps.wrap(ingest.sandbox.ahead, "parse", "parsing here")
+    steps.wrap(ingest.sandbox.child.Child, "__init__", "worker: start")
+    steps.wrap(ingest.sandbox.child.Child, "send", "worker: send")
+    steps.wrap(ingest.sandbox.wire, "read", "worker: wait and read")
+    steps.wrap(ingest.sandbox.child.Child, "receive", "worker: unpack")
+    steps.wrap(ingest.sandbox.child.Child, "close", "worker: end")
     steps.wrap(ingest.batch, "vector_key", "vector keys")
     steps.wrap(data.originals, "put", "originals")
     steps.wrap(data.catalog, "build_versions", "catalog: chunks")
@@ -98,7 +103,7 @@ def watch_steps(steps: Steps, data: DataFolder) -> None:
     steps.wrap(data.catalog, "publish", "catalog: publish")
     steps.wrap(data.vectors, "upsert", "Chroma")
     steps.wrap_block(data.keyword, "adding", "keyword: write")
-    steps.wrap(retrieval.keyword.index, "_row", "keyword: tokens")
+    steps.wrap(ingest.batch, "_indexed_texts", "keyword: tokens")
     assert data.embedder is not None
     steps.wrap(data.embedder, "embed_batch", "embedder")
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from ingest.errors import IngestError
 from ingest.report import IngestFailure, IngestProgress, IngestReport, Stage
+from ingest.sandbox.parse import indexed_texts
 from retrieval.catalog import KnownSource, NewVersion, vector_key
 from retrieval.data_folder import DataFolder
 from retrieval.doctor import sweep
@@ -32,10 +33,17 @@ Progress = Callable[[IngestProgress], None]
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A loaded and split document, waiting for its batch; `data` are its original bytes."""
+    """A parsed document, waiting for its batch.
+
+    Args:
+        version: What goes into the catalog.
+        data: Its original bytes.
+        indexed_texts: For each span its tokens for the keyword index, where they are made already.
+    """
 
     version: NewVersion
     data: bytes
+    indexed_texts: tuple[str, ...] | None = None
 
 
 class Run:
@@ -78,7 +86,7 @@ class Run:
         matrix = None if vectors is None else self._embed([chunk.embedded_text for chunk in chunks])
         self.tell("index")
         # The keyword index works on threads of its own while Chroma holds Python's lock.
-        with self._folder.keyword.adding(collection_id, chunks):
+        with self._folder.keyword.adding(collection_id, chunks, _indexed_texts(batch)):
             if vectors is not None and matrix is not None:
                 vectors.upsert(collection_id, chunks, matrix)
         catalog.publish([version.version_id for version in built])
@@ -139,6 +147,15 @@ class Run:
             catalog.put_vectors([key for key, _ in batch], matrix)
             known.update(zip((key for key, _ in batch), matrix, strict=True))
         return np.stack([known[key] for key in keys])
+
+
+def _indexed_texts(batch: Sequence[Ready]) -> list[str]:
+    """Return every chunk's tokens, in order; made here where no worker has made them."""
+    texts: list[str] = []
+    for item in batch:
+        document, spans = item.version.document, item.version.spans
+        texts += item.indexed_texts or indexed_texts(document, spans)
+    return texts
 
 
 def _batches(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:

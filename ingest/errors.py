@@ -11,6 +11,7 @@ HuoziError
     ├── BinaryFileError       binary_file         no text at all
     ├── FileTooLargeError     file_too_large      over HUOZI_MAX_UPLOAD_MB, or unpacks to too much
     ├── FileVanishedError     file_vanished       gone between the walk and the reading
+    ├── ParserCrashedError    parser_crashed      the parser failed in a way of its own, or died
     └── UnreadableError       unreadable          no permission, a loop of links, an I/O error
 """
 
@@ -41,10 +42,11 @@ class IngestError(HuoziError):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Subclasses take other arguments than Exception.args holds, and errors cross process borders.
-        return _rebuild, (type(self), self.source, self.message, self.hint)
+        return rebuild, (type(self), self.source, self.message, self.hint)
 
 
-def _rebuild(cls: type[IngestError], source: str, message: Message, hint: Message | None) -> IngestError:
+def rebuild(cls: type[IngestError], source: str, message: Message, hint: Message | None) -> IngestError:
+    """Return an error of a class with the sentences that it had in another process."""
     error = cls.__new__(cls)
     IngestError.__init__(error, source, message, hint=hint)
     return error
@@ -230,6 +232,24 @@ class FileVanishedError(IngestError):
             source,
             Message(en=f"{source!r} vanished while it was being read.", zh=f"{source!r} 在读取过程中消失了。"),
             hint=Message(en="Run the ingestion again.", zh="请重新导入。"),
+        )
+
+
+class ParserCrashedError(IngestError):
+    """The parser failed in a way that no loader foresees, or its process died.
+
+    Args:
+        source: The file.
+        reason: How it ended, e.g. `SIGSEGV`, or the exception's own words.
+    """
+
+    code = "parser_crashed"
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(
+            source,
+            Message(en=f"Parsing {source!r} crashed ({reason}).", zh=f"解析 {source!r} 时解析程序崩溃（{reason}）。"),
+            hint=Message(en="Open it in its own program, save it again and retry.", zh="请用原程序打开并另存后重试。"),
         )
 
 

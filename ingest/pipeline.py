@@ -1,19 +1,20 @@
-"""Find, read, load, split, hand over: the only file that knows this order; `batch.py` knows that of the stores."""
+"""Find, read, parse, hand over: the only file that knows this order; `batch.py` knows that of the stores."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from ingest.batch import Progress, Ready, Run
-from ingest.errors import EmptyFileError, FileTooLargeError, FileVanishedError, IngestError, UnreadableError
-from ingest.loaders import LoadedFile, load
-from ingest.records import TextRecord, load_record
+from ingest.errors import FileTooLargeError, FileVanishedError, IngestError, UnreadableError
+from ingest.records import TextRecord
 from ingest.report import IngestReport
+from ingest.sandbox.ahead import Parser
+from ingest.sandbox.parse import Parsed, ParseJob, RecordLabel
 from ingest.settings import IngestSettings
-from ingest.split import split
 from ingest.sync import FileEntry, Unreadable, missing_documents, plan, walk
 from retrieval.catalog import NewVersion
 from retrieval.data_folder import DataFolder
@@ -21,6 +22,16 @@ from retrieval.settings import RetrievalSettings
 
 RECIPE_VERSION = 2
 """Raise it when loaders or splitter give other text or chunks: unchanged files are then read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A document that is new or has changed: its identity, and what names its bytes and the way they are read."""
+
+    source_id: str
+    content_hash: str
+    recipe: str
+    job: ParseJob
 
 
 class Ingestor:
@@ -84,12 +95,7 @@ class Ingestor:
             run = Run(self._folder, self._folder.collection(collection, create=True), progress)
             entries = list(walk(given))
             run.files_total = len(entries)
-            try:
-                for ready in self._load_all(entries, run):
-                    run.add(ready)
-                run.flush()
-            finally:
-                run.clean()
+            self._take(self._wanted_files(entries, run), run)
             if delete_missing:
                 found = {entry.source_id for entry in entries if isinstance(entry, FileEntry)}
                 # A file that could not be read is not one that is gone.
@@ -107,30 +113,42 @@ class Ingestor:
         with self._folder.writing:
             run = Run(self._folder, self._folder.collection(collection, create=True), progress)
             run.files_total = len(listed)
-            try:
-                for record in listed:
-                    ready = self._prepare_record(record, run)
-                    if ready is not None:
-                        run.add(ready)
-                run.flush()
-            finally:
-                run.clean()
+            self._take(self._wanted_records(listed, run), run)
             return run.finish()
 
-    def _load_all(self, entries: Sequence[FileEntry | Unreadable], run: Run) -> Iterator[Ready]:
+    def _take(self, wanted: Iterator[_Wanted], run: Run) -> None:
+        """Parse and store everything wanted."""
+        try:
+            with Parser(self._settings) as parser:
+                for one, parsed in parser.parse_all((one, one.job) for one in wanted):
+                    if isinstance(parsed, IngestError):
+                        run.fail(one.job.source, parsed)
+                    else:
+                        run.report.warnings.extend((one.job.source, warning) for warning in parsed.warnings)
+                        run.add(_ready(one, parsed))
+                run.flush()
+        finally:
+            run.clean()
+
+    def _wanted_files(self, entries: Sequence[FileEntry | Unreadable], run: Run) -> Iterator[_Wanted]:
         for entry in entries:
             if isinstance(entry, Unreadable):
                 run.fail(entry.source, entry.error)
                 continue
             run.tell("load", entry.source)
             try:
-                data = self._read(entry)
-                ready = self._prepare(entry, data, run)
+                job = ParseJob(entry.source, self._read(entry))
             except IngestError as error:
                 run.fail(entry.source, error)
                 continue
-            if ready is not None:
-                yield ready
+            yield from _unless_known(entry.source_id, self._recipe, job, run)
+
+    def _wanted_records(self, records: Sequence[TextRecord], run: Run) -> Iterator[_Wanted]:
+        for record in records:
+            run.tell("load", record.source_id)
+            job = ParseJob(record.source_id, record.data, RecordLabel(record.title, record.metadata))
+            # A record's title and metadata are not in its bytes.
+            yield from _unless_known(record.source_id, f"{self._recipe} {record.label_hash}", job, run)
 
     def _read(self, entry: FileEntry) -> bytes:
         limit = self._settings.max_upload_mb * 1024 * 1024
@@ -144,55 +162,25 @@ class Ingestor:
         except OSError as exc:
             raise UnreadableError(entry.source, exc.strerror or str(exc)) from exc
 
-    def _prepare(self, entry: FileEntry, data: bytes, run: Run) -> Ready | None:
-        return self._make_ready(
-            run,
-            data,
-            source_id=entry.source_id,
-            source=entry.source,
-            read=lambda: load(data, source=entry.source, settings=self._settings.load),
-            recipe=self._recipe,
-        )
 
-    def _prepare_record(self, record: TextRecord, run: Run) -> Ready | None:
-        data = record.data
-        run.tell("load", record.source_id)
-        try:
-            return self._make_ready(
-                run,
-                data,
-                source_id=record.source_id,
-                source=record.source_id,
-                read=lambda: load_record(record, self._settings.load),
-                # A record's title and metadata are not in its bytes.
-                recipe=f"{self._recipe} {record.label_hash}",
-            )
-        except IngestError as error:
-            run.fail(record.source_id, error)
-            return None
+def _unless_known(source_id: str, recipe: str, job: ParseJob, run: Run) -> Iterator[_Wanted]:
+    """Yield what a run wants of a document: nothing if it is stored as it is."""
+    content_hash = hashlib.sha256(job.data).hexdigest()
+    if plan(content_hash, run.known.get(source_id), recipe=recipe) == "skip":
+        run.skip(job.source)
+    else:
+        yield _Wanted(source_id, content_hash, recipe, job)
 
-    def _make_ready(
-        self, run: Run, data: bytes, *, source_id: str, source: str, read: Callable[[], LoadedFile], recipe: str
-    ) -> Ready | None:
-        content_hash = hashlib.sha256(data).hexdigest()
-        known = run.known.get(source_id)
-        action = plan(content_hash, known, recipe=recipe)
-        if action == "skip":
-            run.skip(source)
-            return None
-        loaded = read()
-        spans = split(loaded.document, self._settings.split)
-        if not spans:
-            raise EmptyFileError(source)
-        run.report.warnings.extend((source, warning) for warning in loaded.warnings)
-        version = NewVersion(
-            source_id=source_id,
-            source=source,
-            document=loaded.document,
-            spans=spans,
-            content_hash=content_hash,
-            recipe=recipe,
-            media_type=loaded.media_type,
-            size=len(data),
-        )
-        return Ready(version, data)
+
+def _ready(wanted: _Wanted, parsed: Parsed) -> Ready:
+    version = NewVersion(
+        source_id=wanted.source_id,
+        source=wanted.job.source,
+        document=parsed.document,
+        spans=parsed.spans,
+        content_hash=wanted.content_hash,
+        recipe=wanted.recipe,
+        media_type=parsed.media_type,
+        size=len(wanted.job.data),
+    )
+    return Ready(version, wanted.job.data, parsed.indexed_texts)

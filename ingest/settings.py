@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -32,3 +34,6 @@ class IngestSettings(BaseModel):
     max_upload_mb: int = Field(default=200, ge=1, description="most MB of one file")
     load: LoadSettings = LoadSettings()
     split: SplitSettings = SplitSettings()
+    parse_apart: Literal["auto", "always", "never"] = Field(
+        default="auto", description="parse in a process of its own; auto: once a run turns out long"
+    )

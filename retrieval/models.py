@@ -6,7 +6,7 @@ Pages are 1-based. Scores mean higher is better, everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -70,6 +70,11 @@ class Span:
     sections: Sections = ()
 
 
+def context_line(title: str, heading: Sequence[str]) -> str:
+    """Return title and heading path on one line."""
+    return " > ".join((title, *(part for part in heading if part != title)))
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A span of a document version that is indexed, embedded and cited; `text` is exactly parsed_text[start:end].
@@ -103,7 +108,7 @@ class Chunk:
     @property
     def context_line(self) -> str:
         """Title and heading path on one line: indexed and embedded with the text, never cited as its quote."""
-        return " > ".join((self.title, *(part for part in self.heading if part != self.title)))
+        return context_line(self.title, self.heading)
 
     @property
     def embedded_text(self) -> str:

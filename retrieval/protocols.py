@@ -43,8 +43,13 @@ class KeywordIndex(Protocol):
     def upsert(self, collection_id: str, chunks: Sequence[Chunk]) -> None:
         """Add or overwrite chunks; durable and searchable when this returns."""
 
-    def adding(self, collection_id: str, chunks: Sequence[Chunk]) -> AbstractContextManager[None]:
-        """As `upsert`, beside what a block does; forgotten if it raises."""
+    def adding(
+        self, collection_id: str, chunks: Sequence[Chunk], texts: Sequence[str] | None = None
+    ) -> AbstractContextManager[None]:
+        """As `upsert`, beside what a block does; a block that raises may leave them in or out.
+
+        `texts` is what `tokens.indexed_text` gives for each chunk, where somebody has made them already.
+        """
 
     def delete(self, collection_id: str, chunk_ids: Sequence[str]) -> None:
         """Forget chunks; unknown ids are no error. Durable when this returns."""

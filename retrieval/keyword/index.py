@@ -15,13 +15,17 @@ from pathlib import Path
 import tantivy
 
 from retrieval.errors import CatalogError, DataFolderError, Message
-from retrieval.keyword.tokens import tokenize
+from retrieval.keyword.beside import Beside
+from retrieval.keyword.tokens import indexed_text
 from retrieval.models import Chunk, Hit
 
 _ID, _DOCUMENT, _TEXT = "chunk_id", "document_id", "text"
 _META = "meta.json"  # tantivy's list of segments: where it is, an index is
 _WRITER_HEAP_BYTES = 30_000_000
 _IDLE_RELEASE_S = 20.0
+# Chroma (1.5.9) never answers again when the disk is full in the midst of its work rather than at its start, which a
+# writer beside it would make likely.
+_ROOMY_BYTES = 1024 * 1024 * 1024
 _TIE_MARGIN = 16  # hits fetched beyond top_k, so that ties at the cut are broken by id and not by place in the index
 
 
@@ -38,14 +42,10 @@ def _schema() -> tantivy.Schema:
 _SCHEMA = _schema()
 
 
-def _row(chunk: Chunk) -> tantivy.Document:
-    return tantivy.Document(
-        **{
-            _ID: chunk.chunk_id,
-            _DOCUMENT: chunk.document_id,
-            _TEXT: " ".join(tokenize(f"{chunk.context_line}\n{chunk.text}")),
-        }
-    )
+def _row(chunk: Chunk, text: str | None = None) -> tantivy.Document:
+    if text is None:
+        text = indexed_text(chunk.context_line, chunk.text)
+    return tantivy.Document(**{_ID: chunk.chunk_id, _DOCUMENT: chunk.document_id, _TEXT: text})
 
 
 def _query(weights: Mapping[str, float], document_ids: Sequence[str] | None) -> tantivy.Query:
@@ -116,17 +116,24 @@ class TantivyIndex:
             pass
 
     @contextmanager
-    def adding(self, collection_id: str, chunks: Sequence[Chunk]) -> Iterator[None]:
-        """Add or overwrite chunks while a block runs; durable and searchable when it ends, forgotten if it raises.
+    def adding(self, collection_id: str, chunks: Sequence[Chunk], texts: Sequence[str] | None = None) -> Iterator[None]:
+        """Add or overwrite chunks while a block runs; durable and searchable when it ends.
 
-        tantivy works on threads of its own, so that a block which waits, or holds Python's lock, costs it nothing.
+        tantivy works on threads of its own, so that a block which waits, or holds Python's lock, costs it nothing. A
+        block that raises may leave the chunks in or out: delete them then.
+
+        Args:
+            collection_id: The collection.
+            chunks: Whole chunks.
+            texts: What `indexed_text` gives for each, where somebody has made them already.
 
         Raises:
             CatalogError: If the index cannot be read.
             DataFolderError: If it cannot be written.
         """
         # Tokenised before the writer's lock is taken: most of the work, and it needs no index.
-        rows = {chunk.chunk_id: _row(chunk) for chunk in chunks}
+        given = texts if texts is not None else [None] * len(chunks)
+        rows = {chunk.chunk_id: _row(chunk, text) for chunk, text in zip(chunks, given, strict=True)}
         handle = self._handle(collection_id, create=True) if rows else None
         if handle is None:
             yield
@@ -246,7 +253,7 @@ class _Handle:
 
     @contextmanager
     def writing(self, deleted_ids: Iterable[str], rows: Iterable[tantivy.Document]) -> Iterator[None]:
-        """Delete ids, add rows; commit when the block ends."""
+        """Delete ids, add rows; commit beside the block, or after it where the disk is nearly full."""
         with self._lock:
             if self._release is not None:
                 self._release.cancel()
@@ -258,18 +265,28 @@ class _Handle:
                         self._writer.delete_documents_by_term(_ID, chunk_id)
                     for row in rows:
                         self._writer.add_document(row)
-                yield
+                    early = Beside(self._writer.commit) if self._is_roomy() else None
+                try:
+                    yield
+                finally:
+                    if early is not None:
+                        early.wait()
                 with _translated(self._path, _WRITING):
-                    self._writer.commit()
+                    if early is None:
+                        self._writer.commit()
+                    else:
+                        early.join()
+                    self._index.reload()
             except BaseException:
                 # A failed writer stays failed, and half of a batch must not ride along with the next commit.
                 self._writer = None
                 raise
-            with _translated(self._path, _WRITING):
-                self._index.reload()
             self._release = threading.Timer(_IDLE_RELEASE_S, self._close_writer)
             self._release.daemon = True
             self._release.start()
+
+    def _is_roomy(self) -> bool:
+        return shutil.disk_usage(self._path).free >= _ROOMY_BYTES
 
     def search(self, query: tantivy.Query, top_k: int) -> list[Hit]:
         """Return the best hits, ties by chunk_id."""

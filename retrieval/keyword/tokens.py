@@ -48,6 +48,11 @@ def tokenize_folded(text: str) -> list[str]:
     return tokens
 
 
+def indexed_text(context_line: str, text: str) -> str:
+    """Return what the index takes of a chunk: the tokens of its context line and text, joined by spaces."""
+    return " ".join(tokenize(f"{context_line}\n{text}"))
+
+
 def is_pair(token: str) -> bool:
     """Tell whether a token is a pair of unspaced characters."""
     return len(token) == 2 and _FIRST_UNSPACED.match(token) is not None

@@ -87,6 +87,12 @@ CASES = [
         "'a.txt' 在读取过程中消失了。请重新导入。",
     ),
     (
+        e.ParserCrashedError("a.txt", "SIGSEGV"),
+        "parser_crashed",
+        "Parsing 'a.txt' crashed (SIGSEGV). Open it in its own program, save it again and retry.",
+        "解析 'a.txt' 时解析程序崩溃（SIGSEGV）。请用原程序打开并另存后重试。",
+    ),
+    (
         e.UnreadableError("a.txt", "Permission denied"),
         "unreadable",
         "'a.txt' cannot be read (Permission denied). Check its permissions and links.",

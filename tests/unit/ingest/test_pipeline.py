@@ -39,7 +39,7 @@ def test_folder_is_searchable_when_ingested(folder, docs):
 
 def test_unchanged_files_are_skipped_without_being_parsed_or_embedded(folder, docs, monkeypatch):
     Ingestor(folder).ingest([docs])
-    monkeypatch.setattr("ingest.pipeline.load", lambda *_, **__: pytest.fail("an unchanged file was parsed"))
+    monkeypatch.setattr("ingest.sandbox.ahead.parse", lambda *_, **__: pytest.fail("an unchanged file was parsed"))
     report = Ingestor(folder).ingest([docs])
     assert (report.skipped, report.added, report.updated, report.chunks) == (2, 0, 0, 0)
 

@@ -1,0 +1,90 @@
+"""One document's bytes -> its text and spans (pure): what a worker does, or this process where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ingest.errors import EmptyFileError, IngestError, ParserCrashedError
+from ingest.loaders import LoadedFile, load
+from ingest.records import TextRecord, load_record
+from ingest.settings import IngestSettings
+from ingest.split import split
+from retrieval.errors import Message
+from retrieval.keyword.tokens import indexed_text
+from retrieval.models import Document, Span, context_line
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLabel:
+    """What a `TextRecord` has beside its text."""
+
+    title: str
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ParseJob:
+    """One document to parse.
+
+    Args:
+        source: Path or name; a record's `source_id`.
+        data: The whole content; a record's text as UTF-8.
+        record: A record's title and metadata; None for a file.
+    """
+
+    source: str
+    data: bytes
+    record: RecordLabel | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A parsed document.
+
+    Args:
+        document: Without its blocks, which only the splitter reads.
+        spans: Where its chunks lie; at least one.
+        media_type: What the content is.
+        warnings: What a reader should know although it was parsed.
+        indexed_texts: For each span its tokens for the keyword index, or None where nobody made them yet.
+    """
+
+    document: Document
+    spans: tuple[Span, ...]
+    media_type: str
+    warnings: tuple[Message, ...] = ()
+    indexed_texts: tuple[str, ...] | None = None
+
+
+def parse(job: ParseJob, settings: IngestSettings) -> Parsed:
+    """Load and split one document.
+
+    Raises:
+        IngestError: One of its kin, saying why this document cannot be ingested; whatever else a parser raises
+            becomes `ParserCrashedError`, so that one document never stops a run.
+    """
+    try:
+        loaded = _load(job, settings)
+        spans = split(loaded.document, settings.split)
+    except IngestError:
+        raise
+    except Exception as exc:
+        raise ParserCrashedError(job.source, f"{type(exc).__name__}: {exc}"[:200]) from exc
+    if not spans:
+        raise EmptyFileError(job.source)
+    return Parsed(replace(loaded.document, blocks=()), spans, loaded.media_type, loaded.warnings)
+
+
+def indexed_texts(document: Document, spans: Sequence[Span]) -> tuple[str, ...]:
+    """Return each span's tokens as the keyword index takes them."""
+    return tuple(
+        indexed_text(context_line(document.title, span.heading), document.text[span.start : span.end]) for span in spans
+    )
+
+
+def _load(job: ParseJob, settings: IngestSettings) -> LoadedFile:
+    if job.record is None:
+        return load(job.data, source=job.source, settings=settings.load)
+    record = TextRecord(job.source, job.record.title, job.data.decode("utf-8"), job.record.metadata)
+    return load_record(record, settings.load)
