@@ -15,6 +15,7 @@ from assistant.errors import (
 )
 from assistant.events import AnswerEvent, DoneEvent, ErrorEvent, SourcesEvent, TextEvent, UsageEvent
 from retrieval.errors import CollectionNotFoundError, Message, QuestionError
+from tests.scripted_openai import ScriptedOpenAI
 from tests.servers import Die, EndWithoutFinish, FakeModelServer, Raw, Status, Step, Wait, free_url
 from tests.unit.assistant.builders import BAD, FakeCatalog, FakeRetriever, source
 
@@ -242,3 +243,15 @@ def test_answers_agree_when_asked_in_each_way() -> None:
                 await assistant.aclose()
 
         assert [assistant.ask("年休假有几天？").text, *asyncio.run(run())] == ["年休假为5天。[1]"] * 3
+
+
+async def test_fewer_sources_are_shown_when_the_servers_window_is_smaller_than_the_settings() -> None:
+    hits = tuple(source(f"第{n}条 年休假为{n}天。" + "其他说明。" * 60, name=f"{n}.txt") for n in range(1, 7))
+    shown = []
+    for window in (32_768, 2_048):
+        with ScriptedOpenAI(window=window) as server:
+            assistant = Assistant(FakeRetriever(hits), llm=LlmSettings(base_url=server.base_url, max_tokens=256))
+            sources, *_, last = await collect(assistant)
+            assert isinstance(sources, SourcesEvent) and isinstance(last, DoneEvent), last
+            shown.append(len(sources.sources))
+    assert shown[0] == 6 and 1 <= shown[1] < 6
