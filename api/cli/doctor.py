@@ -25,8 +25,8 @@ def build(say: Say) -> click.Command:
         click.Option(["--repair"], is_flag=True, help=say("修复能修复的问题", "mend what can be mended")),
         json_option(say),
         help=say(
-            "核对目录库、关键词索引、向量和原文件是否一致；设了模型服务时也检查它。",
-            "Check that catalog, keyword index, vectors and files agree; and the model server, where one is set.",
+            "核对目录库、索引、向量和原文件是否一致，并检查模型服务。",
+            "Check that catalog, indexes and files agree, and the model server.",
         ),
     )
 
