@@ -14,7 +14,7 @@ from api.cli.session import Session, session_of
 
 if TYPE_CHECKING:
     from assistant.serving.gpus import Gpu
-    from assistant.serving.placement import Plan
+    from assistant.serving.plan_record import Plan
 
 ENGINES = ("vllm", "transformers", "llama.cpp", "ollama")
 
@@ -84,8 +84,8 @@ def profile_argument(say: Say) -> click.Argument:
 def run(ctx: click.Context, profile: str | None, gpus: str | None, as_json: bool, **wanted: Any) -> None:
     """Plan for the GPUs named or found."""
     from assistant.serving.gpus import find_gpus, no_gpus, parse_gpus
-    from assistant.serving.placement import Wish
     from assistant.serving.plan import plan
+    from assistant.serving.plan_record import Wish
     from assistant.serving.profile import load_profile
 
     session = session_of(ctx)

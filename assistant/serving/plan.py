@@ -12,7 +12,8 @@ from itertools import islice
 
 from assistant.errors import ProfileError
 from assistant.serving.gpus import GIB, Gpu
-from assistant.serving.placement import OFFLOADING, Plan, Wish, best
+from assistant.serving.placement import best
+from assistant.serving.plan_record import OFFLOADING, Plan, Wish
 from assistant.serving.profile import Format, Profile
 from retrieval.errors import Message
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assistant.serving.gpus import GIB, describe
-from assistant.serving.placement import Plan
+from assistant.serving.plan_record import Plan
 from retrieval.errors import Message
 
 

@@ -11,7 +11,7 @@ import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from api.cli import run
-from assistant.serving.placement import Wish
+from assistant.serving.plan_record import Wish
 from assistant.template import render
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +85,8 @@ def test_every_figure_of_the_first_table_is_planned_when_a_page_is_read(name: st
         plan(load_profile(profile), parse_gpus(gpus), Wish(**wish)).windows
         for profile, gpus, wish in (
             ("huozi3", "0", {"format": "q4_0"}),
+            ("huozi3", "12GB", {"format": "q2_k", "gpu_layers": 15}),
+            ("huozi3", "24GB", {"format": "q2_k"}),
             ("huozi3", "48GB", {"format": "awq"}),
             ("huozi3", "4x24GB", {"format": "awq"}),
             ("huozi3", "2x80GB", {"format": "bf16"}),

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.serving.gpus import GIB, Gpu, describe, parse_gpus
-from assistant.serving.placement import Plan, Wish, best
+from assistant.serving.placement import best
 from assistant.serving.plan import plan
+from assistant.serving.plan_record import Plan, Wish
 from assistant.serving.profile import Format, Profile, list_profiles, load_profile
 
 PROFILES = list_profiles()

@@ -4,8 +4,8 @@ import pytest
 
 from assistant.errors import ProfileError
 from assistant.serving.gpus import describe, parse_gpus
-from assistant.serving.placement import Plan, Wish
 from assistant.serving.plan import plan
+from assistant.serving.plan_record import Plan, Wish
 from assistant.serving.plan_words import difference, verdict
 from assistant.serving.profile import load_profile
 
@@ -24,6 +24,7 @@ def words(made: Plan) -> str:
         ("huozi3.5", "8x80GB", "bf16", "vllm", 8, 118),
         ("huozi3.5", "2x80GB", "bf16", "vllm", 2, 13),
         ("huozi3.5", "8x24GB", "bf16", "vllm", 8, 17),
+        ("huozi3", "24GB", "q2_k", "llama.cpp", 1, 1),
         ("huozi3", "4x24GB", "awq", "vllm", 4, 13),
         ("huozi3", "1x48GB", "awq", "vllm", 1, 3),
         ("huozi-7b-sft", "24GB", "fp16", "vllm", 1, 3),
@@ -42,13 +43,13 @@ def test_the_first_format_that_fits_whole_is_planned_when_none_is_named(
 
 
 def test_layers_are_offloaded_when_no_format_fits_whole() -> None:
-    made = planned("huozi3.5", "24GB")
+    made = planned("huozi3.5", "20GB")
 
-    assert (made.format.name, made.gpu_layers, made.fits, made.is_whole) == ("q4_0", 21, True, False)
-    assert verdict(made).en.startswith("fits in part: 21 of 32 layers on the GPUs, 9.9 GiB in main memory")
+    assert (made.format.name, made.gpu_layers, made.fits, made.is_whole) == ("q4_0", 19, True, False)
+    assert verdict(made).en.startswith("fits in part: 19 of 32 layers on the GPUs, 11.7 GiB in main memory")
     assert [difference(other, made).en for other in made.alternatives] == [
-        "format q2_k, window of 26,624 tokens",
-        "GPUs 2x24GB",
+        "format q2_k, window of 10,496 tokens",
+        "GPUs 2x20GB",
     ]
 
 
@@ -90,7 +91,7 @@ def test_gguf_runs_in_main_memory_when_there_is_no_gpu() -> None:
     made = planned("huozi3-gguf", "0", Wish(window_tokens=4096))
 
     assert made.fits
-    assert verdict(made).en.startswith("fits without a GPU: 26.")
+    assert verdict(made).en.startswith("fits without a GPU: 25.")
     assert words(made) == (
         "huozi model serve huozi3-gguf --engine llama.cpp --format q4_0 --gpu-layers 0 --window 4096"
     )
@@ -116,7 +117,7 @@ def test_gguf_runs_in_main_memory_when_there_is_no_gpu() -> None:
             "80GB",
             Wish(sequences=3, window_tokens=4096),
             "huozi model serve huozi3-gguf --engine llama.cpp --format q4_0 --gpu-layers 32 --window 4096"
-            " -- --parallel 3 --ctx-size 12288",
+            " -- --flash-attn on --parallel 3 --ctx-size 12288",
         ),
         (
             "huozi3-gguf",
