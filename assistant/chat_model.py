@@ -30,7 +30,7 @@ from assistant.serving.profile import Profile, load_profile
 from assistant.settings import UNSET_KEY, LlmSettings
 from assistant.structured_output import Method, response_format, structured
 from assistant.token_counter import TokenCounter
-from assistant.tool_arguments import StreamedCalls, plain_arguments
+from assistant.tool_arguments import StreamedCalls, as_strict, plain_arguments
 
 _ALIASES = {
     "model": "model_name",
@@ -114,6 +114,8 @@ class ChatHuozi(BaseChatOpenAI):
         if wanted := payload.pop("response_format", None):
             # Out of the SDK's sight: for a schema it goes another way, which parses every event by itself.
             extra["response_format"] = response_format(wanted)
+        if payload.get("tools"):
+            payload["tools"] = list(map(as_strict, payload["tools"]))
         _add_stops(payload, extra, self.served)
         payload["extra_body"] = extra
         for message in payload["messages"]:

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
-from assistant.tool_arguments import StreamedCalls, sorted_calls
+from assistant.tool_arguments import StreamedCalls, marked_unless_object, sorted_calls
 
 _TEXT_KEYS = ({"content"}, {"role", "content"})
 
@@ -61,6 +61,8 @@ def as_assistant(reply: Json, part: str) -> Json:
     for choice in reply.get("choices") or ():
         if said := choice.get(part):
             said["role"] = "assistant"
+            for call in said.get("tool_calls") or () if part == "message" else ():
+                call["function"]["arguments"] = marked_unless_object(call["function"]["arguments"])
     return reply
 
 

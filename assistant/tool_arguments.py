@@ -16,6 +16,7 @@ from typing import Any
 _MARK = "/* "
 _MARK_END = " */"
 _MAX_REASON_CHARS = 300
+_NO_OBJECT = "no JSON object"
 
 Json = dict[str, Any]
 
@@ -54,7 +55,7 @@ class StreamedCalls:
         found = []
         for index, call in self._calls.items():
             arguments = _object(call.arguments)
-            reason = "no JSON object" if arguments is None else reason_against(schemas.get(call.name), arguments)
+            reason = _NO_OBJECT if arguments is None else reason_against(schemas.get(call.name), arguments)
             if reason is not None:
                 said = reason.replace(_MARK_END, "* /")
                 found.append((index, f"{_wrong_end(call.arguments)}{_MARK}{said}{_MARK_END}"))
@@ -77,10 +78,28 @@ def sorted_calls(calls: Sequence[Any], invalid: Sequence[Any], tools: Sequence[A
     return kept, [*map(_unmarked, invalid), *moved]
 
 
+def marked_unless_object(arguments: str) -> str:
+    """Return a call's arguments, marked if they are JSON but no object: LangChain would fail on the whole reply."""
+    try:
+        value = json.loads(arguments)
+    except ValueError:
+        return arguments  # LangChain makes an invalid call of these by itself
+    return arguments if isinstance(value, dict) else f"{arguments}{_wrong_end(arguments)}{_MARK}{_NO_OBJECT}{_MARK_END}"
+
+
 def plain_arguments(arguments: str) -> str:
     """Return arguments that a server can read back: without a mark, and always a JSON object."""
     text, _ = _parted(arguments)
     return text if _object(text) is not None else json.dumps({"invalid_arguments": text}, ensure_ascii=False)
+
+
+def as_strict(tool: Any) -> Any:
+    """Return an OpenAI tool definition that asks the server to hold the arguments to their schema, as it stands.
+
+    vLLM does so for such tools alone; a caller's own `strict` stays. LangChain's `strict=True` would change the schema.
+    """
+    function = tool.get("function") if isinstance(tool, Mapping) else None
+    return {**tool, "function": {"strict": True, **function}} if isinstance(function, Mapping) else tool
 
 
 def schemas_of(tools: Sequence[Any]) -> dict[str, Json]:

@@ -62,10 +62,12 @@ def tokens(text: str) -> list[str]:
 
 
 def prompt_tokens(body: Mapping[str, Any]) -> int:
-    """Count a request's prompt, tool definitions included."""
+    """Count a request's prompt, with what the chat template writes of the tools."""
     turns = [text_of(turn) + json.dumps(turn.get("tool_calls") or "", ensure_ascii=False) for turn in body["messages"]]
-    tools = json.dumps(body.get("tools") or "", ensure_ascii=False)
-    return sum(len(tokens(text)) + TURN_TOKENS for text in [*turns, tools])
+    functions = [tool["function"] for tool in body.get("tools") or ()]
+    tools = [{key: one.get(key) for key in ("name", "description", "parameters")} for one in functions]
+    told = json.dumps(tools or "", ensure_ascii=False)
+    return sum(len(tokens(text)) + TURN_TOKENS for text in [*turns, told])
 
 
 def text_of(turn: Mapping[str, Any]) -> str:

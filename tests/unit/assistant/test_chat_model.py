@@ -101,6 +101,15 @@ def test_max_tokens_has_the_name_every_server_knows_when_it_is_given(name: str):
     assert [(sent["max_tokens"], "max_completion_tokens" in sent) for sent in server.requests] == [(9, False)] * 2
 
 
+@pytest.mark.parametrize("own", [None, True, False])
+def test_the_server_is_asked_to_hold_arguments_to_the_schema_when_the_caller_says_nothing(own: bool | None):
+    tool = {"type": "function", "function": TOOL if own is None else {**TOOL, "strict": own}}
+    with FakeModelServer() as server:
+        ChatHuozi(base_url=server.base_url).bind_tools([tool]).invoke("？")
+    (sent,) = server.requests[0]["tools"]
+    assert sent["function"] == {**TOOL, "strict": own is not False}
+
+
 def test_a_wrong_call_can_stand_in_the_history_when_it_is_sent_back():
     wrong = {"type": "invalid_tool_call", "name": "查询", "args": '{"问题": ', "id": "1", "error": "broken"}
     history = [HumanMessage("？"), AIMessage("", invalid_tool_calls=[wrong]), ToolMessage("broken", tool_call_id="1")]
@@ -164,7 +173,10 @@ async def test_events_carry_the_tokens_when_a_chain_is_watched():
     assert found[-1]["data"]["output"].usage_metadata["output_tokens"] == sum(map(len, TEXT))
 
 
-@pytest.mark.parametrize("arguments", ['{"问题": 5}', "{}", '{"问题": "年假", "days": "五"}'])
+@pytest.mark.parametrize(
+    "arguments",
+    ['{"问题": 5}', "{}", '{"问题": "年假", "days": "五"}', "true", "null", "5", '"年假𠮷"', "[1]"],
+)
 async def test_a_wrong_call_is_invalid_with_its_reason_when_it_does_not_fit_the_schema(arguments: str):
     pieces = [arguments[:4], arguments[4:]]
     with RepliesInTurn([whole(None, calls=[("查询", arguments)])], streamed_call(0, "查询", pieces)) as server:
