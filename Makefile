@@ -1,7 +1,7 @@
 # Two commands: `make run` and `make test`. Both need Python 3.11+, make and a package registry, nothing else.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test test-image vllm lint format docs bench clean
+.PHONY: help run test test-image vllm lint format docs bench clean llama-cpp test-llama-cpp
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,6 +34,12 @@ test-image: $(VENV)/.installed-dev  ## 构建容器镜像并运行其进程 / bu
 vllm: $(VENV)/.installed-dev  ## 安装测试用的 vLLM / install vLLM for the tests
 	@$(BIN)/python scripts/vllm_env.py
 
+llama-cpp: $(VENV)/.installed-dev  ## 编译 llama.cpp，约 15-30 分钟 / build llama.cpp, 15 to 30 minutes
+	@$(BIN)/python scripts/llama_cpp.py
+
+test-llama-cpp: llama-cpp  ## 用真实的 llama.cpp 测试 / the tests of the real llama.cpp
+	@$(BIN)/pytest -m llama_cpp tests/integration/engines
+
 docs: $(VENV)/.installed-dev  ## 由代码更新文档 / bring docs in line with the code
 	@$(BIN)/python scripts/docs.py
 
@@ -41,7 +47,7 @@ bench: $(VENV)/.installed-dev  ## 性能测试 / benchmarks
 	@$(BIN)/python -m benchmarks
 
 clean:  ## 删除虚拟环境和缓存，不动数据 / remove .venv and caches, never the data
-	@rm -rf $(VENV) .venv-vllm .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	@rm -rf $(VENV) .venv-vllm .llama-cpp .llama-cpp.log .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 
 $(VENV)/bin/python:
 	@if [ -z "$(PYTHON)" ]; then \

@@ -203,7 +203,7 @@ def serve(
     say = session.say
     if is_client_only(command):
         # An Ollama that runs already is only told of the model.
-        run_step(command.argv, engine=command.engine, environment=process_environment() | dict(command.env))
+        run_step(command.argv, engine=command.engine, environment=command.environment(process_environment()))
         announce(command, profile, session)
         return 0
     check_port(options.host, options.port)
@@ -273,7 +273,10 @@ def count_gpus() -> int:
 def shown(command: Command) -> str:
     """Return a command as one can paste it into a shell; keys are left out."""
     secret = ("VLLM_API_KEY", "LLAMA_API_KEY")
-    settings = [f"{name}={shlex.quote('...' if name in secret else value)}" for name, value in command.env.items()]
+    settings = [
+        f"{name}={shlex.quote('...' if name in secret else value)}"
+        for name, value in {**command.defaults, **command.env}.items()
+    ]
     place = [] if command.cwd is None else ["cd", shlex.quote(str(command.cwd)), "&&"]
     return " ".join([*place, *settings, shlex.join(command.argv)])
 

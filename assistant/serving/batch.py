@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -63,7 +63,9 @@ def sampling_of(profile: Profile, chosen: Mapping[str, Any], line: Mapping[str, 
         "repetition_penalty": authors.repetition_penalty,
         "max_tokens": authors.max_tokens or MAX_TOKENS,
     }
-    merged = {name: value for name, value in {**own, **chosen, **line}.items() if value is not None}
+    merged: Json = {}
+    for layer in (own, chosen, line):
+        merged |= {name: value for name, value in layer.items() if value is not None}
     stops = list(dict.fromkeys([*profile.stop, *merged.pop("stop", ())]))
     ends = list(profile.stop_token_ids)
     return merged | ({"stop": stops} if stops else {}) | ({"stop_token_ids": ends} if ends else {})
@@ -154,7 +156,7 @@ class _Child:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     pass_fds=(writing,),
-                    env={**environment, **vllm.environment_of(install), "PYTHONIOENCODING": "utf-8"},
+                    env={**vllm.environment_of(install), **environment, "PYTHONIOENCODING": "utf-8"},
                 )
         except OSError as exc:
             self._closing.close()
@@ -163,13 +165,20 @@ class _Child:
             os.close(writing)
 
     def __enter__(self) -> _Child:
-        self._read()
+        try:
+            self._read()
+        except BaseException as error:
+            self._end(politely=isinstance(error, EngineFailedError))
+            raise
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if error is None:
+        self._end(politely=error is None)
+
+    def _end(self, *, politely: bool) -> None:
+        with suppress(BrokenPipeError):
             self._stdin.close()
-        else:
+        if not politely:
             self._process.terminate()
         try:
             self._process.wait(30)

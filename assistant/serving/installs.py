@@ -93,7 +93,7 @@ def find_transformers(env: Path | None = None) -> PythonInstall:
     for folder in _environments(env, None, "transformers"):
         found = _distributions(folder)
         version, program = found.get("transformers"), folder / "bin" / "transformers"
-        needed = {"torch", "fastapi", "uvicorn", "openai"}
+        needed = {"torch", "fastapi", "uvicorn", "openai", "accelerate"}
         if version is not None and _version(version) >= (5,) and program.exists() and needed <= found.keys():
             return PythonInstall(folder / "bin" / "python", program, version, has_gguf="gguf" in found)
     raise missing("transformers", env)

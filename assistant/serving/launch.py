@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -94,7 +96,7 @@ class Engine:
     def __init__(self, command: Command, *, environment: Mapping[str, str], log: Path) -> None:
         self.command = command
         self.log = log
-        self._environment = {**environment, **command.env}
+        self._environment = command.environment(environment)
         log.parent.mkdir(parents=True, exist_ok=True)
         self.process = self._start(command.argv)
 
@@ -160,9 +162,16 @@ class Engine:
                     env=self._environment,
                     cwd=self.command.cwd,
                     start_new_session=True,
+                    preexec_fn=_end_with_parent if sys.platform == "linux" else None,
                 )
             except OSError as exc:
                 raise cannot_run(argv[0], exc) from exc
+
+
+def _end_with_parent() -> None:
+    """Have Linux end the engine also where this process is killed and can pass nothing on."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
 def run_step(argv: tuple[str, ...], *, engine: str, environment: Mapping[str, str]) -> None:

@@ -60,6 +60,7 @@ class Command:
         engine: Its name.
         argv: Program and arguments.
         env: Added to the environment; here are secrets, never in argv.
+        defaults: Added too, where the user's environment says nothing else.
         ready_url: Answers 200 when the engine serves.
         base_url: For `HUOZI_LLM__BASE_URL`.
         cwd: Folder to run in.
@@ -69,10 +70,15 @@ class Command:
     engine: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
     ready_url: str
     base_url: str
     cwd: Path | None = None
     then: tuple[tuple[str, ...], ...] = ()
+
+    def environment(self, own: Mapping[str, str]) -> dict[str, str]:
+        """Return the whole environment of the engine, over that of this process."""
+        return {**self.defaults, **own, **self.env}
 
 
 def template_path(profile: Profile) -> Path:

@@ -44,7 +44,7 @@ def command(
             *(("--quantization", options.quantization) if options.quantization else ()),
             *options.extra,
         ),
-        env=OFFLINE,
+        defaults=OFFLINE,
         ready_url=f"{root}/health",
         base_url=f"{root}/v1",
         cwd=overlay.parent,

@@ -63,7 +63,8 @@ def command(
             "--port", str(options.port),
             *options.extra,
         ),
-        env=environment_of(install) | secret,
+        env=secret,
+        defaults=environment_of(install),
         ready_url=f"{root}/health",
         base_url=f"{root}/v1",
     )  # fmt: skip

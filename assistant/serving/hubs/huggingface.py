@@ -58,9 +58,10 @@ def open_hub(endpoint: str | None) -> HuggingFace:
 
 def _told(repo: str, call: Callable[[], T]) -> T:
     """Return what a call of the library returns; its failures become ours."""
-    import httpx
     from huggingface_hub import errors
 
+    # httpx's error or httpx2's, as the library's version has it.
+    http_error = errors.HfHubHTTPError.__bases__[0]
     try:
         return call()
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError) as exc:
@@ -69,7 +70,7 @@ def _told(repo: str, call: Callable[[], T]) -> T:
         raise cannot_fetch(NAME, repo, "HF_HUB_OFFLINE is set", _OFFLINE) from exc
     except errors.HfHubHTTPError as exc:
         raise cannot_fetch(NAME, repo, f"HTTP status {exc.response.status_code}") from exc
-    except (httpx.TransportError, errors.LocalEntryNotFoundError, ConnectionError) as exc:
+    except (http_error, errors.LocalEntryNotFoundError, ConnectionError) as exc:
         raise cannot_fetch(NAME, repo, f"no connection ({type(exc).__name__})", _MIRROR) from exc
     except OSError as exc:
         raise cannot_fetch(NAME, repo, exc.strerror or str(exc)) from exc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,11 +32,15 @@ class ModelScope:
 
     def fetch(self, repo: str, folder: Path, paths: Sequence[str]) -> None:
         """Bring files into a folder."""
+        from modelscope_hub import ProgressCallback
+
         folder.mkdir(parents=True, exist_ok=True)
+        # The base class draws nothing; without any, each file has its own bar.
+        silent = [ProgressCallback]
         _told(
             repo,
             lambda: self._api.download_repo(
-                repo, "model", local_dir=folder, allow_patterns=list(paths), progress_callbacks=[]
+                repo, "model", local_dir=folder, allow_patterns=list(paths), progress_callbacks=silent
             ),
         )
 
@@ -57,6 +62,7 @@ def open_hub(endpoint: str | None) -> ModelScope:
             ),
             hint=Message(en=f"Run: {install}", zh=f"请运行：{install}"),
         ) from exc
+    logging.getLogger("modelscope_hub").setLevel(logging.ERROR)
     return ModelScope(HubApi(endpoint=endpoint))
 
 
