@@ -1,6 +1,6 @@
 """How much processor time does ChatHuozi take for a stream, beside the bare openai client reading the same one?
 
-python -m benchmarks.chat_model [--tokens 500] [--streams 10] [--paces-ms 0 2] [--runs 7]
+python -m benchmarks.chat_model [--tokens 300] [--streams 4] [--paces-ms 0 2] [--runs 5]
 
 The server is a process of its own; both clients run here and take turns, each reading every chunk's text. `ChatOpenAI`,
 LangChain's stock class, is beside them for comparison. A pace of 0 sends as fast as it goes, so that one read holds
@@ -32,10 +32,10 @@ AsyncWay = Callable[[], Awaitable[int]]
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.chat_model", description=__doc__)
-    parser.add_argument("--tokens", type=int, default=500)
-    parser.add_argument("--streams", type=int, default=10)
+    parser.add_argument("--tokens", type=int, default=300)
+    parser.add_argument("--streams", type=int, default=4)
     parser.add_argument("--paces-ms", type=float, nargs="+", default=[0, 2])
-    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args(argv)
     about = machine()
     lines = []
