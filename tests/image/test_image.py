@@ -150,6 +150,15 @@ def test_help_is_shown_when_the_image_runs(image: Image) -> None:
     assert "huozi" in done.stdout
 
 
+def test_the_files_beside_the_code_are_inside_when_the_image_runs(image: Image) -> None:
+    listed = image.run(["huozi", "model", "list", "--json"])
+    page = image.root / "opt" / "huozi" / "api" / "web" / "static" / "index.html"
+
+    assert "huozi3.5" in listed.stdout, listed.stderr
+    assert page.exists()
+    assert (image.root / "opt" / "huozi" / "prompts" / "huozi.jinja").exists()
+
+
 def test_the_embedder_and_everything_else_work_when_there_is_no_network(image: Image, folders: dict[Path, str]) -> None:
     brought = image.run(["huozi", "ingest", "/samples", "--json"], volumes=folders, offline=True)
     asked = image.run(["huozi", "ask", QUESTION, "--json"], volumes=folders, offline=True)

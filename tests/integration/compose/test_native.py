@@ -14,6 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import vllm_server
+from tests.compose_file import read_services
 from tests.integration.cli_process import HUOZI
 from tests.integration.compose.native import Native, without_settings
 from tests.vllm_server import VllmServer
@@ -188,6 +190,27 @@ def test_the_cpu_profile_quotes_the_same_documents_when_it_takes_over_the_volume
 
     assert (answer["mode"], answer["refused"]) == ("extractive", False)
     assert [citation["title"] for citation in answer["citations"]]
+
+
+def test_vllm_understands_every_argument_when_it_reads_the_files_command(vllm: VllmServer) -> None:
+    program, verb, *arguments = read_services({"DEPLOY_GPUS": "4"}, profile="gpu")["vllm"].argv
+    here = [word.replace("/prompts/", f"{ROOT}/prompts/") for word in arguments]
+    done = subprocess.run(
+        [vllm_server.PYTHON, Path(__file__).with_name("vllm_arguments.py"), *here],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    understood = json.loads(done.stdout.splitlines()[-1])
+
+    assert (program, verb) == ("vllm", "serve")
+    assert understood["model_tag"] == "HIT-SCIR/huozi3.5"
+    assert understood["served_model_name"] == ["huozi"]
+    assert understood["tensor_parallel_size"] == 4
+    assert (understood["host"], understood["port"]) == ("0.0.0.0", 8000)
+    assert (understood["generation_config"], understood["gpu_memory_utilization"]) == ("/generation", 0.9)
 
 
 def test_the_app_ends_and_says_why_when_chroma_is_not_there(tmp_path: Path) -> None:
