@@ -104,28 +104,33 @@ def run(ctx: click.Context, profile: str | None, gpus: str | None, as_json: bool
     )
     made = plan(model, there, wish)
     if as_json:
-        out_json(_plain(made))
+        out_json(_plain(made, profile or llm.profile))
     else:
-        _tell(made, there, session)
+        _tell(made, there, session, profile or llm.profile)
     if not made.fits:
         raise click.exceptions.Exit(1)
 
 
-def _tell(plan: Plan, gpus: tuple[Gpu, ...], session: Session) -> None:
+def _typed(words: tuple[str, ...], called: str) -> str:
+    """Return a command that calls the model as the user does: one's own profile goes by its file."""
+    return shlex.join([*words[:3], called, *words[4:]]) if words else ""
+
+
+def _tell(plan: Plan, gpus: tuple[Gpu, ...], session: Session, called: str) -> None:
     from assistant.serving.plan_words import difference, verdict
 
     say, language = session.say, session.language
-    out(facts([(say("结论", "verdict"), verdict(plan).render(language)), *_rows(plan, gpus, say)]))
+    out(facts([(say("结论", "verdict"), verdict(plan).render(language)), *_rows(plan, gpus, say, called)]))
     if plan.alternatives:
         whole = say("整个放进 GPU 的办法：", "What would fit whole:")
         out("\n" + (whole if plan.fits else say("放得下的办法：", "What would fit:")))
     for other in plan.alternatives:
         out(f"  {difference(other, plan).render(language)}")
         for typed in filter(None, (other.convert_command, other.command)):
-            out(f"      {shlex.join(typed)}")
+            out(f"      {_typed(typed, called)}")
 
 
-def _rows(plan: Plan, gpus: tuple[Gpu, ...], say: Say) -> list[tuple[str, str]]:
+def _rows(plan: Plan, gpus: tuple[Gpu, ...], say: Say, called: str) -> list[tuple[str, str]]:
     from assistant.serving.gpus import describe
     from assistant.serving.plan_words import gib
 
@@ -156,9 +161,9 @@ def _rows(plan: Plan, gpus: tuple[Gpu, ...], say: Say) -> list[tuple[str, str]]:
         told = say(f"作者实测显存 {plan.published_gb:g} GB", f"{plan.published_gb:g} GB, measured by the authors")
         rows.append((say("已发布", "published"), told))
     if plan.fits and plan.convert_command:
-        rows.append((say("先转换", "convert first"), shlex.join(plan.convert_command)))
+        rows.append((say("先转换", "convert first"), _typed(plan.convert_command, called)))
     if plan.fits:
-        rows.append((say("启动命令", "command"), shlex.join(plan.command)))
+        rows.append((say("启动命令", "command"), _typed(plan.command, called)))
     return rows
 
 
@@ -175,9 +180,9 @@ def _kib(plan: Plan) -> str:
     return f"{plan.profile.kv_bytes_per_token / 1024:.0f} KiB"
 
 
-def _plain(plan: Plan) -> dict[str, Any]:
+def _plain(plan: Plan, called: str) -> dict[str, Any]:
     from assistant.serving.gpus import describe
-    from assistant.serving.plan_words import difference, verdict
+    from assistant.serving.plan_words import verdict
 
     load = plan.load
     return {
@@ -209,7 +214,13 @@ def _plain(plan: Plan) -> dict[str, Any]:
         },
         "published_memory_gb": plan.published_gb,
         "gpu_memory_utilization": plan.utilization,
-        "convert_command": shlex.join(plan.convert_command) or None,
-        "command": shlex.join(plan.command),
-        "alternatives": [{**_plain(one), "difference": difference(one, plan)._asdict()} for one in plan.alternatives],
+        "convert_command": _typed(plan.convert_command, called) or None,
+        "command": _typed(plan.command, called),
+        "alternatives": [_other(one, plan, called) for one in plan.alternatives],
     }
+
+
+def _other(other: Plan, plan: Plan, called: str) -> dict[str, Any]:
+    from assistant.serving.plan_words import difference
+
+    return {**_plain(other, called), "difference": difference(other, plan)._asdict()}

@@ -243,7 +243,7 @@ def _read_file(path: Path) -> Profile:
         profile = _with_own_template(_READER.validate_json(json.dumps(data, default=str)), path)
     except ValidationError as error:
         raise profile_error(path, problems_of(error.errors())) from None
-    if problems := list(_impossible(profile)):
+    if problems := list(_impossible(profile, path.stem)):
         raise profile_error(path, problems)
     return profile
 
@@ -255,8 +255,11 @@ def _with_own_template(profile: Profile, path: Path) -> Profile:
     return replace(profile, template=str((path.parent / profile.template).resolve()))
 
 
-def _impossible(profile: Profile) -> Iterator[Problem]:
+def _impossible(profile: Profile, stem: str) -> Iterator[Problem]:
     """Yield what no model can be, though each value alone has the right form."""
+    if profile.name != stem:
+        # Else lists would show a name that nobody can use.
+        yield Problem.of("name", f"should be the file's, {stem!r}", f"应与文件名相同，即 {stem!r}")
     if profile.template.endswith(".jinja"):
         if not Path(profile.template).is_file():
             yield Problem.of("template", f"there is no file {profile.template}", f"没有文件 {profile.template}")

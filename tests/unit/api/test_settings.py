@@ -220,9 +220,10 @@ def test_a_malformed_profile_is_told_with_its_keys_when_settings_are_read(tmp_pa
 
 def test_ones_own_profile_is_named_by_its_file_when_its_folder_is_set(tmp_path: Path) -> None:
     packaged = Path(profile_module.__file__).parent / "profiles" / "huozi-7b-sft.toml"
-    (tmp_path / "自己的.toml").write_text(packaged.read_text("utf-8"), "utf-8")
+    own = tmp_path / "mine.toml"
+    own.write_text(packaged.read_text("utf-8").replace('name = "huozi-7b-sft"', 'name = "mine"'), "utf-8")
 
-    llm = load_settings({"HUOZI_LLM__PROFILES_DIR": str(tmp_path), "HUOZI_LLM__PROFILE": "自己的"}).llm
+    llm = load_settings({"HUOZI_LLM__PROFILES_DIR": str(tmp_path), "HUOZI_LLM__PROFILE": "mine"}).llm
 
-    assert llm.profile == str(tmp_path / "自己的.toml")
-    assert (llm.window_tokens, llm.model_profile.name) == (2048, "huozi-7b-sft")
+    assert llm.profile == str(own)
+    assert (llm.window_tokens, llm.model_profile.name) == (2048, "mine")

@@ -78,6 +78,17 @@ def test_the_command_fails_and_says_what_would_fit_when_it_does_not(capsys: pyte
     assert "启动命令" not in shown
 
 
+def test_the_command_names_ones_own_file_when_that_was_planned(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    source = Path(gpus_module.__file__).parent / "profiles" / "huozi3.toml"
+    own = tmp_path / "mine.toml"
+    own.write_text(source.read_text("utf-8").replace('"huozi3"', '"mine"'), "utf-8")
+
+    assert run(["model", "plan", str(own), "--gpus", "8x80GB"]) == 0
+    assert f"huozi model serve {own} --engine vllm" in capsys.readouterr().out
+
+
 def test_json_has_every_figure_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["model", "plan", "huozi3", "--gpus", "24GB", "--window", "4096", "--json"]) == 0
 

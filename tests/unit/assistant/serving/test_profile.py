@@ -168,6 +168,7 @@ def test_everything_is_told_at_once_with_file_and_key_when_a_file_is_wrong(tmp_p
         ('[{ name = "bf16", engines = ["vllm"], weights_gb = 0.0156 }]', "[]", "formats must not be empty"),
         ("window_tokens = 4096", "window_tokens = 128", "window_tokens should be at least 512, is 128"),
         ('name = "mine"', 'name = "../mine"', "name may hold letters"),
+        ('name = "mine"', 'name = "huozi3"', "name should be the file's, 'mine'"),
         ("heads = 4", "heads = 1979-05-27", "heads should be a whole number, is '1979-05-27'"),
         ('roles = { system', 'roles = 1\nrole = { system', "roles should be a table, is 1"),
     ],
