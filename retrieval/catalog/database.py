@@ -20,6 +20,7 @@ HEAD = "0001"
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_TIMEOUT_S = 10.0
+_JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 class Database:
@@ -40,7 +41,7 @@ class Database:
         self._engine = sa.create_engine(
             f"sqlite:///{path}",
             connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
-            json_serializer=lambda value: json.dumps(value, ensure_ascii=False),
+            json_serializer=_JSON.encode,
             pool_size=8,
             max_overflow=32,
         )

@@ -90,31 +90,32 @@ class VersionTable:
             What was built, in the order of `new`.
         """
         now = time.time()
+        ids = [make_id("file-", collection_id, item.source_id) for item in new]
+        document_rows = [
+            {"id": one, "collection_id": collection_id, "source_id": x.source_id, "source": x.source, "created_at": now}
+            for one, x in zip(ids, new, strict=True)
+        ]
         built: list[BuiltVersion] = []
+        version_rows, text_rows, chunk_rows = [], [], []
         with self._db.write() as connection:
-            for item in new:
-                document_id = make_id("file-", collection_id, item.source_id)
-                connection.execute(
-                    insert(documents).on_conflict_do_nothing(),
-                    {
-                        "id": document_id,
-                        "collection_id": collection_id,
-                        "source_id": item.source_id,
-                        "source": item.source,
-                        "created_at": now,
-                    },
-                )
-                last = connection.execute(
-                    sa.select(sa.func.max(versions.c.number)).where(versions.c.document_id == document_id)
-                ).scalar()
-                number = (last or 0) + 1
+            last = _last_numbers(connection, ids)
+            for document_id, item in zip(ids, new, strict=True):
+                number = last.get(document_id, 0) + 1
                 version_id = make_id("ver_", document_id, number, item.content_hash)
                 made = _make_chunks(document_id, version_id, item)
-                connection.execute(versions.insert(), _version_row(version_id, document_id, number, item, now))
-                connection.execute(texts.insert(), {"version_id": version_id, "text": item.document.text})
-                if made:
-                    connection.execute(chunks.insert(), [_chunk_row(chunk, key_of(chunk)) for chunk in made])
+                version_rows.append(_version_row(version_id, document_id, number, item, now))
+                text_rows.append({"version_id": version_id, "text": item.document.text})
+                chunk_rows += [_chunk_row(chunk, key_of(chunk)) for chunk in made]
                 built.append(BuiltVersion(document_id, version_id, made, is_update=number > 1))
+            # One statement a table: a statement a document costs more than its rows.
+            for statement, rows in (
+                (insert(documents).on_conflict_do_nothing(), document_rows),
+                (versions.insert(), version_rows),
+                (texts.insert(), text_rows),
+                (chunks.insert(), chunk_rows),
+            ):
+                if rows:
+                    connection.execute(statement, rows)
         return built
 
     def publish(self, version_ids: Sequence[str]) -> None:
@@ -189,6 +190,19 @@ class VersionTable:
                 ).scalars()
             )
         return sorted(hashes - kept)
+
+
+def _last_numbers(connection: sa.Connection, document_ids: Sequence[str]) -> dict[str, int]:
+    """Return the number of the newest version of each document that has any."""
+    found: dict[str, int] = {}
+    for i in range(0, len(document_ids), SQL_BATCH):
+        query = (
+            sa.select(versions.c.document_id, sa.func.max(versions.c.number))
+            .where(versions.c.document_id.in_(document_ids[i : i + SQL_BATCH]))
+            .group_by(versions.c.document_id)
+        )
+        found.update((document_id, number) for document_id, number in connection.execute(query))
+    return found
 
 
 def _make_chunks(document_id: str, version_id: str, item: NewVersion) -> tuple[Chunk, ...]:
