@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from assistant.serving.hubs import RemoteFile, cannot_fetch
 from retrieval.errors import Message
@@ -61,7 +61,7 @@ def _told(repo: str, call: Callable[[], T]) -> T:
     from huggingface_hub import errors
 
     # httpx's error or httpx2's, as the library's version has it.
-    http_error = errors.HfHubHTTPError.__bases__[0]
+    http_error: Any = errors.HfHubHTTPError.__bases__[0]
     try:
         return call()
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError) as exc:
