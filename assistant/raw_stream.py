@@ -7,10 +7,13 @@ most of what a streamed token costs there, so `Completions` leaves both steps ou
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from functools import cache
 from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
+import httpx
 import openai
 from pydantic_core import from_json
 
@@ -161,7 +164,7 @@ class AsyncCompletions:
         if client is None:
             for closed in [one for one in self._clients if one.is_closed()]:
                 del self._clients[closed], self._keepers[closed]
-            connections = openai.DefaultAsyncHttpxClient(timeout=self._client.timeout)
+            connections = openai.DefaultAsyncHttpxClient(timeout=self._client.timeout, verify=_certificates())
             client = self._clients[loop] = self._client.with_options(http_client=connections)
             keeper = self._keepers[loop] = _kept(client)
             await anext(keeper)
@@ -182,6 +185,12 @@ class _AsyncRawCompletions:
     async def create(self, **payload: Any) -> Any:
         client = await self._completions.client()
         return await client.chat.completions.with_raw_response.create(**payload)
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Return the trusted certificates, read once: 20 ms, which every client would take anew."""
+    return httpx.create_ssl_context()
 
 
 async def _kept(client: openai.AsyncOpenAI) -> AsyncGenerator[None]:

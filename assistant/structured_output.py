@@ -22,7 +22,7 @@ import prompts
 from assistant.tool_arguments import reason_against
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
+    from assistant.chat_model import ChatHuozi
 
 Method = Literal["function_calling", "json_mode", "json_schema"]
 Json = dict[str, Any]
@@ -58,7 +58,7 @@ class Structured:
         include_raw: Whether to return reply, value and error together, as LangChain does.
     """
 
-    model: BaseChatModel
+    model: ChatHuozi
     bound: Runnable[Any, AIMessage]
     read: Callable[[AIMessage], Any]
     include_raw: bool
@@ -115,7 +115,7 @@ class Structured:
 
 
 def structured(
-    model: BaseChatModel,
+    model: ChatHuozi,
     schema: Any,
     method: Method,
     *,
@@ -136,7 +136,8 @@ def structured(
     bound: Runnable[Any, AIMessage]
     if method == "function_calling":
         tool = convert_to_openai_tool(schema)["function"]["name"]
-        bound = model.bind_tools([schema], tool_choice=tool, parallel_tool_calls=False, strict=strict, **bind)
+        wanted = {"tool_choice": tool, "parallel_tool_calls": False, "strict": strict, **bind}
+        bound = model.bind_tools([schema], **model._filter_disabled_params(**wanted))
     else:
         form = {"type": "json_object"} if method == "json_mode" else response_format(schema, strict)
         if tools:

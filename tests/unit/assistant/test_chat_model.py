@@ -147,6 +147,19 @@ async def test_every_piece_is_passed_on_at_once_when_it_streams():
         assert [chunk.content async for chunk in model.astream("？") if chunk.content] == TEXT
 
 
+async def test_headers_are_there_when_they_are_asked_for():
+    with FakeModelServer(TEXT, role="助手") as server:
+        model = ChatHuozi(base_url=server.base_url, include_response_headers=True)
+        replies = [
+            model.invoke("？"),
+            await model.ainvoke("？"),
+            reduce(add, model.stream("？")),
+            await collected(model, "？"),
+        ]
+    for reply in replies:
+        assert (reply.content, "content-type" in reply.response_metadata["headers"]) == ("".join(TEXT), True)
+
+
 async def test_callbacks_hear_every_token_when_it_streams():
     heard: list[Any] = []
 

@@ -142,6 +142,13 @@ def test_what_cannot_work_is_refused_when_the_chain_is_made(schema: Any, method:
         ChatHuozi(base_url="http://127.0.0.1:9/v1").with_structured_output(schema, method=method, strict=strict)
 
 
+def test_what_the_server_does_not_know_is_not_sent_when_it_is_disabled():
+    with RepliesInTurn(said(GOOD, "function_calling")) as server:
+        model = ChatHuozi(base_url=server.base_url, disabled_params={"parallel_tool_calls": None})
+        model.with_structured_output(Leave, method="function_calling").invoke("？")
+    assert "parallel_tool_calls" not in server.requests[0]
+
+
 def test_server_enforces_the_schema_when_the_default_method_is_used():
     with RepliesInTurn([whole('{"name": "根", "children": [{"name": "枝", "children": []}]}')]) as server:
         value = ChatHuozi(base_url=server.base_url).with_structured_output(Tree).invoke("？")
