@@ -14,6 +14,7 @@ from api.answering import until_disconnect
 from api.errors import NoModelServerError, error_body, error_response
 from api.sse import DONE, encode_event
 from assistant.errors import ModelServerError, server_down, server_garbage, server_slow
+from assistant.serving.profile import Profile
 from retrieval.errors import Language, Message
 
 logger = logging.getLogger("huozi.api")
@@ -57,8 +58,24 @@ async def forward(request: Request, body: dict[str, Any]) -> Response:
         headers["authorization"] = f"Bearer {llm.api_key.get_secret_value()}"
     url = f"{str(llm.base_url).rstrip('/')}/chat/completions"
     client = client_of(request)
-    outgoing = client.build_request("POST", url, json=body | {"model": llm.model}, headers=headers)
+    told = with_stops(body, llm.model_profile) | {"model": llm.model}
+    outgoing = client.build_request("POST", url, json=told, headers=headers)
     return ProxyResponse(client, outgoing, llm.shown_url, request.app.state.settings.language)
+
+
+def with_stops(body: dict[str, Any], profile: Profile) -> dict[str, Any]:
+    """Return the request with the stops of the model's profile before the caller's own.
+
+    Without them vLLM writes the end token into the text wherever a request has tools.
+    """
+    asked, said = body.get("stop_token_ids") or [], body.get("stop") or []
+    said = [said] if isinstance(said, str) else said
+    ours: dict[str, Any] = {}
+    if profile.stop_token_ids and isinstance(asked, list):
+        ours["stop_token_ids"] = [*profile.stop_token_ids, *(one for one in asked if one not in profile.stop_token_ids)]
+    if profile.stop and isinstance(said, list):
+        ours["stop"] = [*profile.stop, *(one for one in said if one not in profile.stop)]
+    return body | ours
 
 
 def translate(exc: httpx.HTTPError, shown_url: str) -> ModelServerError:

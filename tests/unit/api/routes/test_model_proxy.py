@@ -1,19 +1,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
+import httpx
+import pytest
 from pydantic import SecretStr
 
+from api.model_proxy import with_stops
 from api.sse import decode_events
+from assistant.serving.profile import load_profile
 from assistant.settings import LlmSettings
+from tests.scripted_openai import ScriptedOpenAI
 from tests.servers import Die, FakeModelServer, Status, free_url
 from tests.unit.api.service import FakeFolder, ScriptedAssistant, build, client
 
 ASK = {"model": "huozi", "messages": [{"role": "user", "content": "你好"}], "temperature": 0.3, "tools": [{"x": 1}]}
 
 
-def app_of(folder: FakeFolder, base_url: str | None):
-    llm = LlmSettings(base_url=base_url, model="served-name", api_key=SecretStr("their-key"))
+def app_of(folder: FakeFolder, base_url: str | None, *, model: str = "served-name"):
+    llm = LlmSettings(base_url=base_url, model=model, api_key=SecretStr("their-key"))
     return build(folder, ScriptedAssistant(), llm=llm)
 
 
@@ -30,10 +37,34 @@ async def test_request_is_passed_on_with_their_name_and_key(folder: FakeFolder):
         reply = await ask(app_of(folder, server.base_url))
     assert reply.status_code == 200
     assert reply.json()["choices"][0]["message"]["content"] == "你好"
-    assert server.requests == [ASK | {"model": "served-name"}]
+    assert server.requests == [ASK | {"model": "served-name", "stop_token_ids": [57001]}]
     headers = {name.lower(): value for name, value in server.headers[0].items()}
     assert headers["authorization"] == "Bearer their-key"
     assert "hz-ours" not in str(headers)
+
+
+async def test_end_token_is_kept_out_of_the_text_when_a_request_has_tools(folder: FakeFolder):
+    tool = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}}}
+    with ScriptedOpenAI() as server:
+        async with httpx.AsyncClient() as http:
+            straight = await http.post(f"{server.base_url}/chat/completions", json=ASK | {"tools": [tool]})
+        reply = await ask(app_of(folder, server.base_url, model="huozi"), ASK | {"tools": [tool], "stop": "？"})
+    assert straight.json()["choices"][0]["message"]["content"].endswith("<|endofutterance|>")
+    assert reply.json()["choices"][0]["message"]["content"] == "你说的是：你好"
+    assert server.requests[-1]["stop"] == "？"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({}, {"stop_token_ids": [57001], "stop": ["</s>"]}),
+        ({"stop_token_ids": [5, 57001], "stop": "完"}, {"stop_token_ids": [57001, 5], "stop": ["</s>", "完"]}),
+        ({"stop_token_ids": "5", "stop": 7}, {"stop_token_ids": "5", "stop": 7}),
+    ],
+)
+def test_stops_of_the_profile_join_the_callers_when_a_request_is_passed_on(asked: dict[str, Any], told: dict[str, Any]):
+    profile = replace(load_profile("huozi3.5"), stop=("</s>",))
+    assert with_stops(asked, profile) == told
 
 
 async def test_stream_is_passed_through(folder: FakeFolder):
