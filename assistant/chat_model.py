@@ -53,9 +53,11 @@ class ChatHuozi(BaseChatOpenAI):
         base_url: An OpenAI-compatible server, usually ending in `/v1`.
         api_key: Its key, if it wants one.
         huozi_profile: Profile of the model, for stop ids and window: see `huozi model list`.
+        send_stop_ids: Whether to send the stop ids: no for servers that refuse fields of vLLM's (`transformers serve`).
 
     Raises:
         SettingsError: Without an address.
+        ProfileError: If the profile is unknown or cannot be read.
 
     Source: langchain-openai's `BaseChatOpenAI`, whose hooks are overridden.
     """
@@ -66,6 +68,7 @@ class ChatHuozi(BaseChatOpenAI):
     """Longest wait for the next chunk, in seconds; None: `timeout` alone bounds the server's silence."""
     use_responses_api: bool | None = False
     huozi_profile: str = "huozi3.5"
+    send_stop_ids: bool = True
 
     @model_validator(mode="before")
     @classmethod
@@ -78,6 +81,7 @@ class ChatHuozi(BaseChatOpenAI):
             "timeout": settings.timeouts,
             "max_retries": settings.max_retries,
             "huozi_profile": settings.profile,
+            "send_stop_ids": settings.send_stop_ids,
         }
         filled |= {name: getattr(settings, name) for name in {"temperature", "max_tokens"} & settings.model_fields_set}
         given = {name: value for name, value in values.items() if value is not None or name not in filled}
@@ -90,6 +94,7 @@ class ChatHuozi(BaseChatOpenAI):
 
     @model_validator(mode="after")
     def _read_streams_as_json(self) -> Self:
+        _ = self.served  # an unknown profile fails here, not at the first request
         if self.root_client is not None:
             self.client = Completions(self.root_client)
         self.async_client = AsyncCompletions(self.root_async_client, is_shared=self.http_async_client is not None)
@@ -116,8 +121,8 @@ class ChatHuozi(BaseChatOpenAI):
             extra["response_format"] = response_format(wanted)
         if payload.get("tools"):
             payload["tools"] = list(map(as_strict, payload["tools"]))
-        _add_stops(payload, extra, self.served)
         payload["extra_body"] = extra
+        _add_stops(payload, self.served, send_ids=self.send_stop_ids)
         for message in payload["messages"]:
             for call in message.get("tool_calls") or ():
                 call["function"]["arguments"] = plain_arguments(call["function"]["arguments"])
@@ -163,34 +168,6 @@ class ChatHuozi(BaseChatOpenAI):
         for index, mark in calls.marks():
             yield mark_chunk(index, mark)
 
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        try:
-            return super()._generate(messages, stop, run_manager, **kwargs)
-        except openai.BadRequestError as error:
-            if not is_overflow(error):
-                raise
-            raise self._overflow(error, messages, kwargs) from error
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        try:
-            return await super()._agenerate(messages, stop, run_manager, **kwargs)
-        except openai.BadRequestError as error:
-            if not is_overflow(error):
-                raise
-            raise await run_in_executor(None, self._overflow, error, messages, kwargs) from error
-
     def _generate_with_cache(
         self,
         messages: list[BaseMessage],
@@ -199,9 +176,13 @@ class ChatHuozi(BaseChatOpenAI):
         **kwargs: Any,
     ) -> ChatResult:
         # `_generate` would not do: with a streaming callback LangChain adds up `_stream` in here instead.
-        return with_sorted_calls(
-            super()._generate_with_cache(messages, stop, run_manager, **kwargs), kwargs.get("tools")
-        )
+        try:
+            result = super()._generate_with_cache(messages, stop, run_manager, **kwargs)
+        except openai.BadRequestError as error:
+            if not is_overflow(error):
+                raise
+            raise self._overflow(error, messages, kwargs) from error
+        return with_sorted_calls(result, kwargs.get("tools"))
 
     async def _agenerate_with_cache(
         self,
@@ -210,9 +191,13 @@ class ChatHuozi(BaseChatOpenAI):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return with_sorted_calls(
-            await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs), kwargs.get("tools")
-        )
+        try:
+            result = await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs)
+        except openai.BadRequestError as error:
+            if not is_overflow(error):
+                raise
+            raise await run_in_executor(None, self._overflow, error, messages, kwargs) from error
+        return with_sorted_calls(result, kwargs.get("tools"))
 
     def _convert_chunk_to_generation_chunk(
         self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
@@ -361,10 +346,12 @@ class ChatHuozi(BaseChatOpenAI):
         return True
 
 
-def _add_stops(payload: Json, extra: Json, profile: Profile) -> None:
+def _add_stops(payload: Json, profile: Profile, *, send_ids: bool) -> None:
     """Let the answer end where the profile's turns end, beside what the caller asks for."""
-    asked = [*extra.get("stop_token_ids", ()), *payload.pop("stop_token_ids", ())]
-    extra["stop_token_ids"] = list(dict.fromkeys([*profile.stop_token_ids, *asked]))
+    extra = payload["extra_body"]
+    asked = [*extra.pop("stop_token_ids", ()), *payload.pop("stop_token_ids", ())]
+    if send_ids:
+        extra["stop_token_ids"] = list(dict.fromkeys([*profile.stop_token_ids, *asked]))
     if profile.stop:
         stop = payload.get("stop") or ()
         payload["stop"] = list(dict.fromkeys([*([stop] if isinstance(stop, str) else stop), *profile.stop]))

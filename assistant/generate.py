@@ -101,6 +101,7 @@ def _chat_model(settings: LlmSettings) -> ChatHuozi:
         temperature=settings.temperature,
         max_tokens=settings.max_tokens,
         huozi_profile=settings.profile,
+        send_stop_ids=settings.send_stop_ids,
     )
 
 

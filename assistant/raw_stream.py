@@ -111,6 +111,8 @@ class Completions:
         self._client = client
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # a copy in the making asks, and has no client yet
+            raise AttributeError(name)
         return getattr(self._client.chat.completions, name)
 
     def create(self, **payload: Any) -> Any:
@@ -138,6 +140,8 @@ class AsyncCompletions:
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, openai.AsyncOpenAI] = WeakKeyDictionary()
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # a copy in the making asks, and has no client yet
+            raise AttributeError(name)
         return getattr(self._client.chat.completions, name)
 
     @property

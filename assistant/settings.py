@@ -35,6 +35,10 @@ class LlmSettings(BaseModel):
         min_length=1,
         description="the model's stop tokens and window: a name of `huozi model list`, or the path of a .toml file",
     )
+    send_stop_ids: bool = Field(
+        default=True,
+        description="false for a server that refuses `stop_token_ids` (`transformers serve`) and stops by itself",
+    )
     window_tokens: int = Field(
         default_factory=lambda values: _window_of(values), ge=512, description="prompt and answer together, in tokens"
     )

@@ -15,7 +15,7 @@ from langchain_core.exceptions import ContextOverflowError, ModelConnectionError
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 
 from assistant import ChatHuozi
-from assistant.errors import PromptTooLongError, TokenizeUnsupportedError
+from assistant.errors import ProfileError, PromptTooLongError, TokenizeUnsupportedError
 from retrieval.errors import SettingsError
 from tests.scripted_openai import ScriptedOpenAI
 from tests.servers import Die, EndWithoutFinish, FakeModelServer, JsonHandler, QuietServer, Raw, Status, Wait, free_url
@@ -91,6 +91,19 @@ def test_stop_ids_are_sent_when_the_caller_has_stops_of_his_own(stream: bool):
     first, second = server.requests
     assert (first["stop_token_ids"], first["top_k"], first["stop"]) == ([57001, 7], 5, ["完"])
     assert (second["stop_token_ids"], second["min_p"]) == ([57001], 0)
+
+
+def test_stop_strings_are_sent_when_the_profile_knows_no_ids():
+    with FakeModelServer() as server:
+        model = ChatHuozi(base_url=server.base_url, huozi_profile="huozi-7b-sft")
+        model.invoke("？", stop=["完"])
+    assert (server.requests[0]["stop"], server.requests[0]["stop_token_ids"]) == (["完", "<|endofutterance|>"], [])
+    assert model.profile is not None and model.profile["max_input_tokens"] == 2_048
+
+
+def test_a_profile_is_refused_when_nobody_knows_it():
+    with pytest.raises(ProfileError, match="huozi9"):
+        ChatHuozi(base_url=free_url(), huozi_profile="huozi9")
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
