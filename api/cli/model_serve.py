@@ -232,6 +232,9 @@ def announce(command: Command, profile: Profile, session: Session) -> None:
     out(f"HUOZI_LLM__BASE_URL={command.base_url}")
     if profile.name != session.settings().llm.profile:
         out(f"HUOZI_LLM__PROFILE={profile.name}")
+    if command.engine == "transformers":
+        # It refuses fields that are not OpenAI's own, and ends answers by its generation config.
+        out("HUOZI_LLM__SEND_STOP_IDS=false")
 
 
 def check_engine(name: str | None, say: Say) -> None:
