@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from langchain.agents import create_agent
-from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import create_retriever_tool
 
 from assistant import ChatHuozi
@@ -29,7 +29,7 @@ def main(question: str) -> None:
     )
     agent = create_agent(ChatHuozi(), tools=[documents], system_prompt=RULES)
     print("问：", question)
-    for update in agent.stream({"messages": [("user", question)]}, stream_mode="updates"):
+    for update in agent.stream({"messages": [HumanMessage(question)]}, stream_mode="updates"):
         for step in update.values():
             for message in step["messages"]:
                 show(message)
