@@ -58,12 +58,12 @@ async def forward(request: Request, body: dict[str, Any]) -> Response:
         headers["authorization"] = f"Bearer {llm.api_key.get_secret_value()}"
     url = f"{str(llm.base_url).rstrip('/')}/chat/completions"
     client = client_of(request)
-    told = with_stops(body, llm.model_profile) | {"model": llm.model}
+    told = with_stops(body, llm.model_profile, send_ids=llm.send_stop_ids) | {"model": llm.model}
     outgoing = client.build_request("POST", url, json=told, headers=headers)
     return ProxyResponse(client, outgoing, llm.shown_url, request.app.state.settings.language)
 
 
-def with_stops(body: dict[str, Any], profile: Profile) -> dict[str, Any]:
+def with_stops(body: dict[str, Any], profile: Profile, *, send_ids: bool = True) -> dict[str, Any]:
     """Return the request with the stops of the model's profile before the caller's own.
 
     Without them vLLM writes the end token into the text wherever a request has tools.
@@ -71,7 +71,7 @@ def with_stops(body: dict[str, Any], profile: Profile) -> dict[str, Any]:
     asked, said = body.get("stop_token_ids") or [], body.get("stop") or []
     said = [said] if isinstance(said, str) else said
     ours: dict[str, Any] = {}
-    if profile.stop_token_ids and isinstance(asked, list):
+    if send_ids and profile.stop_token_ids and isinstance(asked, list):
         ours["stop_token_ids"] = [*profile.stop_token_ids, *(one for one in asked if one not in profile.stop_token_ids)]
     if profile.stop and isinstance(said, list):
         ours["stop"] = [*profile.stop, *(one for one in said if one not in profile.stop)]

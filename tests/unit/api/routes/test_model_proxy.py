@@ -65,6 +65,7 @@ async def test_end_token_is_kept_out_of_the_text_when_a_request_has_tools(folder
 def test_stops_of_the_profile_join_the_callers_when_a_request_is_passed_on(asked: dict[str, Any], told: dict[str, Any]):
     profile = replace(load_profile("huozi3.5"), stop=("</s>",))
     assert with_stops(asked, profile) == told
+    assert "stop_token_ids" not in with_stops({}, profile, send_ids=False)
 
 
 async def test_stream_is_passed_through(folder: FakeFolder):
