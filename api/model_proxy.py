@@ -1,4 +1,4 @@
-"""The model `huozi` itself: the request goes to the configured model server, its bytes come back as they are."""
+"""The model `huozi` itself: the request goes to the configured model server, its bytes come back, but for the role."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.answering import until_disconnect
 from api.errors import NoModelServerError, error_body, error_response
+from api.reply_role import RoleMender
 from api.sse import DONE, encode_event
 from assistant.errors import ModelServerError, server_down, server_garbage, server_slow
 from assistant.serving.profile import Profile
@@ -60,7 +61,8 @@ async def forward(request: Request, body: dict[str, Any]) -> Response:
     client = client_of(request)
     told = with_stops(body, llm.model_profile, send_ids=llm.send_stop_ids) | {"model": llm.model}
     outgoing = client.build_request("POST", url, json=told, headers=headers)
-    return ProxyResponse(client, outgoing, llm.shown_url, request.app.state.settings.language)
+    mender = RoleMender(llm.model_profile.response_role)
+    return ProxyResponse(client, outgoing, llm.shown_url, request.app.state.settings.language, mender)
 
 
 def with_stops(body: dict[str, Any], profile: Profile, *, send_ids: bool = True) -> dict[str, Any]:
@@ -88,21 +90,30 @@ def translate(exc: httpx.HTTPError, shown_url: str) -> ModelServerError:
 
 
 class ProxyResponse(Response):
-    """The model server's reply, byte by byte; the request to it ends when the caller hangs up.
+    """The model server's reply, byte by byte but for its role; the request to it ends when the caller hangs up.
 
     Args:
         client: Sends the request.
         outgoing: The request to the model server.
         shown_url: Its address in error messages.
         language: Of error messages.
+        mender: Writes the role that OpenAI's clients know.
     """
 
-    def __init__(self, client: httpx.AsyncClient, outgoing: httpx.Request, shown_url: str, language: Language) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        outgoing: httpx.Request,
+        shown_url: str,
+        language: Language,
+        mender: RoleMender,
+    ) -> None:
         self.background = None
         self._client = client
         self._outgoing = outgoing
         self._shown_url = shown_url
         self._language = language
+        self._mender = mender
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the request on and its reply back."""
@@ -128,9 +139,9 @@ class ProxyResponse(Response):
         last = b""
         try:
             async for data in incoming.aiter_raw():
-                await send({"type": "http.response.body", "body": data, "more_body": True})
+                await send({"type": "http.response.body", "body": self._mender.feed(data), "more_body": True})
         except httpx.HTTPError as exc:
             logger.warning("model server broke off: %r", exc)
             if kind.startswith(b"text/event-stream"):
                 last = encode_event(error_body(translate(exc, self._shown_url), self._language)) + DONE
-        await send({"type": "http.response.body", "body": last, "more_body": False})
+        await send({"type": "http.response.body", "body": self._mender.finish() + last, "more_body": False})

@@ -168,6 +168,23 @@ def test_model_server_is_left_when_the_caller_hangs_up(settings: Settings):
         assert server.closed_by_client.wait(10)
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+def test_stock_chat_openai_knows_the_model_when_its_server_answers_as_助手(settings: Settings, streaming: bool):
+    from langchain_core.messages import AIMessage
+    from langchain_openai import ChatOpenAI
+
+    with (
+        FakeModelServer(["你好，", "我是活字。"], role="助手") as server,
+        running(create_app(with_model(settings, server.base_url))) as url,
+    ):
+        model = ChatOpenAI(model="huozi", base_url=f"{url}/v1", api_key="none", streaming=streaming, stream_usage=True)  # type: ignore[arg-type]
+        reply = model.invoke("你是谁？")
+        model.root_client.close()
+    assert isinstance(reply, AIMessage)
+    assert reply.content == "你好，我是活字。"
+    assert reply.usage_metadata is not None and reply.usage_metadata["output_tokens"] > 0
+
+
 def test_keys_close_the_service_when_one_is_created(settings: Settings):
     with build(settings) as built:
         _, secret = built.folder.catalog.keys.create("test")
