@@ -50,7 +50,8 @@ def run_until_killed(data: Path, seed: int) -> list[dict]:
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
+        errors="replace",  # The last line may be cut inside a character.
     )
     assert process.stdout is not None and process.stderr is not None
     first = process.stdout.readline()
