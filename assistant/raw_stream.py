@@ -63,6 +63,7 @@ class JsonStream(openai.Stream[Json]):
         """Yield each event's object; closes the connection at the end, or when the caller stops earlier."""
         reader = EventReader()
         request = self.response.request
+        chunk: Json = {}
         try:
             for data in self.response.iter_bytes():
                 for chunk in reader.feed(data):
@@ -73,7 +74,8 @@ class JsonStream(openai.Stream[Json]):
             _raise(error, request)
         finally:
             self.response.close()
-        raise _broken_off(request)
+        if not _is_last(chunk):
+            raise _broken_off(request)
 
 
 class AsyncJsonStream(openai.AsyncStream[Json]):
@@ -83,6 +85,7 @@ class AsyncJsonStream(openai.AsyncStream[Json]):
         """Yield each event's object; closes the connection at the end, or when the caller stops earlier."""
         reader = EventReader()
         request = self.response.request
+        chunk: Json = {}
         bytes_read = self.response.aiter_bytes()
         try:
             async for data in bytes_read:
@@ -97,7 +100,8 @@ class AsyncJsonStream(openai.AsyncStream[Json]):
             _raise(error, request)
         finally:
             await self.response.aclose()
-        raise _broken_off(request)
+        if not _is_last(chunk):
+            raise _broken_off(request)
 
 
 class Completions:
@@ -235,6 +239,12 @@ def _checked(chunk: Json, request: Any) -> Json:
         return chunk
     said = error.get("message") if isinstance(error, dict) else error
     raise openai.APIError(str(said or "An error occurred in the stream."), request, body=error)
+
+
+def _is_last(chunk: Json) -> bool:
+    """Whether a stream may end after this, also without the `[DONE]` that `transformers serve` leaves out."""
+    choices = chunk.get("choices") or ()
+    return any(choice.get("finish_reason") for choice in choices) or (not choices and bool(chunk.get("usage")))
 
 
 def _broken_off(request: Any) -> openai.APIConnectionError:

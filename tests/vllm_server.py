@@ -22,8 +22,9 @@ import httpx
 
 import prompts
 from tests.processes import free_port
-from tests.tiny_mixtral import WINDOW_TOKENS, build
+from tests.tiny_mixtral import build
 
+HUOZI = str(Path(sys.executable).with_name("huozi"))
 PYTHON = Path(__file__).parents[1] / ".venv-vllm" / "bin" / "python"
 TEMPLATE = prompts.chat_template_path("huozi")
 DEADLINE_S = 300
@@ -32,12 +33,10 @@ LOG_TAIL_CHARS = 4_000
 # One core is enough for 8 million weights, and leaves the other to the tests; 128 MiB of keys and values are four full
 # windows. An executor inside the engine's process saves a process that would import torch once more.
 ENVIRONMENT = {
-    "HF_HUB_OFFLINE": "1",
-    "VLLM_NO_USAGE_STATS": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "OMP_NUM_THREADS": "1",
 }
-LIGHT = ("--enforce-eager", "--distributed-executor-backend", "uni", "--kv-cache-memory-bytes", str(128 << 20))
+LIGHT = ("--distributed-executor-backend", "uni", "--kv-cache-memory-bytes", str(128 << 20))
 
 
 def why_unsupported() -> str | None:
@@ -48,7 +47,7 @@ def why_unsupported() -> str | None:
 
 
 class VllmServer:
-    """A vLLM that serves the tiny model as `huozi` with our template, the hermes parser and the role 助手.
+    """A vLLM that `huozi model serve` starts, with the tiny model, our template, the hermes parser and the role 助手.
 
     `start()` returns at once and `wait()` when it is ready, so that other work can fill the time between.
 
@@ -63,6 +62,7 @@ class VllmServer:
 
     def __init__(self, folder: Path, *, template: Path = TEMPLATE, options: Sequence[str] = ()) -> None:
         self.log = folder / "vllm.log"
+        self._told = folder / "serve.log"
         self.root_url = f"http://127.0.0.1:{free_port()}"
         self._folder = folder
         self._template = template
@@ -85,13 +85,13 @@ class VllmServer:
         if not PYTHON.exists():
             raise RuntimeError(f"{PYTHON} is missing; `make vllm` installs it.")
         self._started = time.monotonic()
-        with self.log.open("ab") as output:
+        with self._told.open("ab") as output:
             self._process = subprocess.Popen(
                 self._command(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**_without_settings(os.environ), **ENVIRONMENT},
+                env={**_without_settings(os.environ), **ENVIRONMENT, "HUOZI_DATA_DIR": str(self._folder / "data")},
                 start_new_session=True,
             )
         return self
@@ -111,7 +111,8 @@ class VllmServer:
                     return self
             time.sleep(0.2)
         self.stop()
-        raise RuntimeError(f"vLLM is not ready:\n{self.log.read_text(errors='replace')[-LOG_TAIL_CHARS:]}")
+        logs = [log.read_text(errors="replace")[-LOG_TAIL_CHARS:] for log in (self.log, self._told) if log.exists()]
+        raise RuntimeError("vLLM is not ready:\n" + "\n".join(logs))
 
     def stop(self) -> None:
         """End the whole group: politely, then not."""
@@ -146,21 +147,17 @@ class VllmServer:
         return list(reply.json()["tokens"])
 
     def _command(self) -> list[str]:
-        model = build(self._folder / "tiny-mixtral")
+        """Return `huozi model serve`, so that every test of the real server tests that too."""
         named = {
-            "model": model,
-            "served-model-name": "huozi",
-            "chat-template": self._template,
-            "response-role": "助手",
-            "tool-call-parser": "hermes",
-            "max-model-len": WINDOW_TOKENS,
-            "dtype": "bfloat16",
-            "host": "127.0.0.1",
+            "engine": "vllm",
+            "source": build(self._folder / "tiny-mixtral"),
+            "env": PYTHON.parents[1],
             "port": self.root_url.rpartition(":")[2],
+            "log": self.log,
         }
         options = [part for name, value in named.items() for part in (f"--{name}", str(value))]
-        module = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server"]
-        return [*module, *options, "--enable-auto-tool-choice", *LIGHT, *self._options]
+        template = [] if self._template == TEMPLATE else ["--chat-template", str(self._template)]
+        return [HUOZI, "model", "serve", "huozi3.5", *options, "--", *LIGHT, *template, *self._options]
 
 
 class RunningVllm(VllmServer):
@@ -182,4 +179,4 @@ class RunningVllm(VllmServer):
 
 def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """Leave out what a user set for a vLLM of their own."""
-    return {name: value for name, value in environment.items() if not name.startswith("VLLM_")}
+    return {name: value for name, value in environment.items() if not name.startswith(("VLLM_", "HUOZI_"))}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from assistant.serving.batch_file import BatchRequest, Json, lines_of, read_results, write_results
-from assistant.serving.engines import ServeOptions, template_path, vllm
+from assistant.serving.engines import OFFLINE, ServeOptions, template_path, vllm
 from assistant.serving.errors import EngineFailedError
 from assistant.serving.failures import cause_of, tail
 from assistant.serving.launch import cannot_run
@@ -156,7 +156,7 @@ class _Child:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     pass_fds=(writing,),
-                    env={**vllm.environment_of(install), **environment, "PYTHONIOENCODING": "utf-8"},
+                    env={**OFFLINE, **environment, "PYTHONIOENCODING": "utf-8"},
                 )
         except OSError as exc:
             self._closing.close()

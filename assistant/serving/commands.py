@@ -81,7 +81,9 @@ def command_for(
         program = installs.find_program("llama-server", engine, env)
         if options.gpu_layers:
             need_gpus(engine, options.tensor_parallel, count_gpus)
-        return llamacpp.command(profile, weights, options, program=program)
+        template = folder / "template.jinja"
+        template.write_text(llamacpp.template_text(profile), "utf-8")
+        return llamacpp.command(profile, weights, options, program=program, template=template)
     if engine == "ollama":
         return _ollama_command(profile, weights, options, folder=folder, env=env, answers=answers)
     raise EngineUnfitError(

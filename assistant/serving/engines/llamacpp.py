@@ -25,7 +25,15 @@ ALL_LAYERS = 999
 """llama.cpp takes the model's own number where more is asked for."""
 
 
-def command(profile: Profile, weights: Weights, options: ServeOptions, *, program: Path) -> Command:
+PREFIX = "{%- if not tools -%}{%- set add_generation_prompt = true -%}{%- endif -%}\n"
+"""Goes before our template, so that llama.cpp finds no opening of the model's turn that it would add by itself.
+
+It feeds such an opening to the grammar of a JSON schema first, and fails, since its tokenizer writes a space after a
+control token. With tools it must find it: that is how it learns the form of a tool call.
+"""
+
+
+def command(profile: Profile, weights: Weights, options: ServeOptions, *, program: Path, template: Path) -> Command:
     """Return how llama.cpp serves the model.
 
     Args:
@@ -33,6 +41,7 @@ def command(profile: Profile, weights: Weights, options: ServeOptions, *, progra
         weights: A GGUF file.
         options: What the user chose.
         program: `llama-server`.
+        template: Where `template_text` was written.
 
     Raises:
         EngineUnfitError, OpenServerError: If it cannot do what is asked, or would be open to the network.
@@ -46,7 +55,7 @@ def command(profile: Profile, weights: Weights, options: ServeOptions, *, progra
             str(program),
             "--model", str(weights.path),
             "--alias", SERVED_NAME,
-            "--jinja", "--chat-template-file", str(template_path(profile)),
+            "--jinja", "--chat-template-file", str(template),
             "--ctx-size", str(window_of(profile, options)),
             *_gpu_flags(options),
             *_token_flags(profile),
@@ -59,6 +68,11 @@ def command(profile: Profile, weights: Weights, options: ServeOptions, *, progra
         ready_url=f"{root}/health",
         base_url=f"{root}/v1",
     )  # fmt: skip
+
+
+def template_text(profile: Profile) -> str:
+    """Return the profile's chat template as llama.cpp needs it; it renders the same text."""
+    return PREFIX + template_path(profile).read_text("utf-8")
 
 
 def need_gguf(engine: str, weights: Weights) -> None:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from assistant.serving.weights import Weights
 
 MODULE = "vllm.entrypoints.openai.api_server"
-CPU_CACHE_GIB = 1
-"""Memory for keys and values on the CPU: 8,192 tokens of huozi's 128 KiB each."""
+CPU_CACHE_BYTES = 1 << 30
+"""Memory for keys and values on the CPU: 8,192 tokens of huozi's 128 KiB each. VLLM_CPU_KVCACHE_SPACE wins over it."""
 
 
 def command(
@@ -64,7 +64,7 @@ def command(
             *options.extra,
         ),
         env=secret,
-        defaults=environment_of(install),
+        defaults=OFFLINE,
         ready_url=f"{root}/health",
         base_url=f"{root}/v1",
     )  # fmt: skip
@@ -81,17 +81,12 @@ def model_arguments(
     if weights.form == "gguf":
         made |= _gguf_arguments(weights, install)
     if install.is_cpu:
-        made |= {"dtype": options.dtype or "bfloat16", "enforce_eager": True}
+        made |= {"dtype": options.dtype or "bfloat16", "enforce_eager": True, "kv_cache_memory_bytes": CPU_CACHE_BYTES}
     elif options.dtype is not None:
         made["dtype"] = options.dtype
     if options.tensor_parallel > 1:
         made["tensor_parallel_size"] = options.tensor_parallel
     return made
-
-
-def environment_of(install: PythonInstall) -> dict[str, str]:
-    """Return the environment that vLLM needs, beside a key."""
-    return {**OFFLINE, **({"VLLM_CPU_KVCACHE_SPACE": str(CPU_CACHE_GIB)} if install.is_cpu else {})}
 
 
 def flags(arguments: Mapping[str, Any]) -> list[str]:

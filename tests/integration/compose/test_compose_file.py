@@ -241,18 +241,12 @@ def test_the_vllm_of_the_tests_has_the_files_arguments_when_it_stands_in_its_pla
 ) -> None:
     monkeypatch.setattr(vllm_server, "build", lambda folder: folder)
     # The one place that knows it; the server itself is not started here.
-    tried = flags(tuple(vllm_server.VllmServer(tmp_path)._command()))
-    written = flags(service("vllm").argv)
-    # A tiny model on one CPU: nothing to spread, and its own sampling.
-    untried = {"--generation-config", "--tensor-parallel-size", "--gpu-memory-utilization"}
-    # Container paths, and a port that is free.
-    moved = {"--host", "--port", "--chat-template"}
+    command = vllm_server.VllmServer(tmp_path)._command()
+    changed = flags(tuple(command[command.index("--") + 1 :]))
 
-    assert set(written) - set(tried) == untried
-    assert {name: tried[name] for name in set(written) - untried - moved} == {
-        name: written[name] for name in set(written) - untried - moved
-    }
-    assert Path(tried["--chat-template"]).name == Path(written["--chat-template"]).name
+    # `huozi model serve`, whose flags are compared above; what the tests change of them is not in the file.
+    assert command[1:4] == ["model", "serve", PROFILE]
+    assert changed.keys().isdisjoint(flags(service("vllm").argv))
 
 
 def flags(argv: tuple[str, ...]) -> dict[str, str]:

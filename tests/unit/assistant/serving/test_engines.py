@@ -77,14 +77,14 @@ def test_vllm_is_a_module_in_bfloat16_when_it_is_the_cpu_build():
 
     assert command.argv[:5] == ("/v/bin/python", "-m", "vllm.entrypoints.openai.api_server", "--model", "/m")
     assert value_of(command, "--dtype") == "bfloat16" and "--enforce-eager" in command.argv
-    assert command.defaults["VLLM_CPU_KVCACHE_SPACE"] == "1"
+    assert value_of(command, "--kv-cache-memory-bytes") == str(1 << 30)
 
 
 def test_the_users_variable_wins_when_it_is_a_default_and_not_when_it_is_a_secret():
     command = vllm.command(HUOZI, CHECKPOINT, ServeOptions(api_key="钥匙"), install=CPU, generation=Path("/g"))
-    merged = command.environment({"VLLM_CPU_KVCACHE_SPACE": "40", "VLLM_API_KEY": "old"})
+    merged = command.environment({"HF_HUB_OFFLINE": "0", "VLLM_API_KEY": "old"})
 
-    assert (merged["VLLM_CPU_KVCACHE_SPACE"], merged["VLLM_API_KEY"]) == ("40", "钥匙")
+    assert (merged["HF_HUB_OFFLINE"], merged["VLLM_API_KEY"]) == ("0", "钥匙")
     assert "钥匙" not in command.argv
 
 
@@ -125,7 +125,9 @@ def test_a_window_is_refused_when_the_model_has_less():
 
 
 def test_llama_cpp_ends_turns_and_adds_no_token_of_its_own_when_it_serves():
-    command = llamacpp.command(HUOZI, GGUF, ServeOptions(port=9, gpu_layers=16, api_key="k"), program=PROGRAM)
+    command = llamacpp.command(
+        HUOZI, GGUF, ServeOptions(port=9, gpu_layers=16, api_key="k"), program=PROGRAM, template=Path(TEMPLATE)
+    )
 
     assert command.argv[:3] == ("/l/llama-server", "--model", "/m/huozi3-q4_0.gguf")
     assert value_of(command, "--override-kv") == (
@@ -138,7 +140,7 @@ def test_llama_cpp_ends_turns_and_adds_no_token_of_its_own_when_it_serves():
 
 
 def test_llama_cpp_splits_layers_when_there_are_several_gpus():
-    command = llamacpp.command(HUOZI, GGUF, ServeOptions(tensor_parallel=3), program=PROGRAM)
+    command = llamacpp.command(HUOZI, GGUF, ServeOptions(tensor_parallel=3), program=PROGRAM, template=Path(TEMPLATE))
 
     assert (value_of(command, "--split-mode"), value_of(command, "--tensor-split")) == ("layer", "1,1,1")
 
