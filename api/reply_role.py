@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 
-_OPENAI = b'"role":"assistant"'
+_KEY = b'"role":'
+_OPENAI = _KEY + b'"assistant"'
 
 
 class RoleMender:
@@ -20,11 +21,13 @@ class RoleMender:
 
     def __init__(self, role: str) -> None:
         values = {json.dumps(role), json.dumps(role, ensure_ascii=False)}
-        self._forms = [b'"role":' + gap + value.encode() for gap in (b"", b" ") for value in sorted(values)]
+        self._forms = [_KEY + gap + value.encode() for gap in (b"", b" ") for value in sorted(values)]
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
         """Take more bytes; return what is settled: all but what may be the start of the role."""
+        if not self._held and data.endswith(b"\n") and _KEY not in data:
+            return data  # as nearly all events of a stream are
         pending = self._held + data
         for form in self._forms:
             pending = pending.replace(form, _OPENAI)
