@@ -77,8 +77,7 @@ class Run:
         if not batch:
             return
         catalog, collection_id = self._folder.catalog, self._collection.collection_id
-        for item in batch:
-            self._folder.originals.put(item.version.content_hash, item.data)
+        self._folder.originals.put_all({item.version.content_hash: item.data for item in batch})
         built = catalog.build_versions(collection_id, [item.version for item in batch], self._key_of)
         self._unfinished = [version.document_id for version in built]
         chunks = [chunk for version in built for chunk in version.chunks]

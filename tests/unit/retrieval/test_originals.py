@@ -46,3 +46,23 @@ def test_what_a_crash_left_is_swept(tmp_path):
     originals.put("00" + HASH[2:], b"unused")
     originals.sweep({HASH})
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [HASH]
+
+
+@pytest.mark.parametrize("count", [0, 1, 40])
+def test_all_of_a_batch_come_back_as_they_were(tmp_path, count):
+    originals = Originals(tmp_path / "originals")
+    batch = {hashlib.sha256(data).hexdigest(): data for data in (f"第{i}条".encode() for i in range(count))}
+
+    originals.put_all(batch)
+
+    assert {content_hash: originals.get(content_hash) for content_hash in originals.hashes()} == batch
+
+
+def test_full_disk_is_named_when_a_batch_is_stored(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("retrieval.originals.os.fsync", full)
+    with pytest.raises(DataFolderError, match="no space left"):
+        Originals(tmp_path).put_all({HASH: DATA, HASH[::-1]: DATA})
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
