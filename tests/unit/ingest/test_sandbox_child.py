@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ingest.errors import EncryptedError, IngestError, ParserCrashedError
+from ingest.loaders import is_candidate
 from ingest.sandbox import child as child_module
 from ingest.sandbox.child import Child, ChildDiedError, can_start
 from ingest.sandbox.parse import ParseJob, RecordLabel, indexed_texts, parse
@@ -61,6 +63,18 @@ def test_worker_gives_what_this_process_would(child, job):
     assert not isinstance(there, IngestError)
     assert there.indexed_texts == indexed_texts(here.document, here.spans)
     assert (there.document, there.spans, there.media_type) == (here.document, here.spans, here.media_type)
+
+
+def test_worker_gives_the_same_for_every_sample(child):
+    files = sorted(path for path in (ROOT / "samples").iterdir() if is_candidate(path.name))
+    jobs = [ParseJob(path.name, path.read_bytes()) for path in files]
+    for job in jobs:
+        child.send(job)
+
+    there = [child.receive() for _ in jobs]
+
+    assert {Path(job.source).suffix for job in jobs} >= {".md", ".txt", ".html", ".pdf", ".docx"}
+    assert [replace(parsed, indexed_texts=None) for parsed in there] == [parse(job, SETTINGS) for job in jobs]
 
 
 def test_errors_keep_their_kind_when_a_worker_raises_them(child):
