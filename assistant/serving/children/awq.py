@@ -15,8 +15,8 @@ from typing import Any
 
 def main() -> None:
     """Load, calibrate, quantise, save."""
-    from datasets import Dataset
     from llmcompressor import oneshot
+    from torch.utils.data import DataLoader
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     with open(sys.argv[1], encoding="utf-8") as file:
@@ -24,18 +24,17 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
     model = AutoModelForCausalLM.from_pretrained(job["model"], dtype="auto")
     with open(job["texts"], encoding="utf-8") as file:
-        texts = Dataset.from_list([json.loads(line) for line in file])
-    tokens = texts.map(
-        # The template has written the control tokens; the tokenizer adds none.
-        lambda row: tokenizer(row["text"], truncation=True, max_length=job["max_seq_length"], add_special_tokens=False),
-        remove_columns=texts.column_names,
-    )
+        texts = [json.loads(line)["text"] for line in file]
+    # The template has written the control tokens; the tokenizer adds none.
+    cut = {"truncation": True, "max_length": job["max_seq_length"], "add_special_tokens": False}
+    tokens = [dict(tokenizer(text, return_tensors="pt", **cut)) for text in texts[: job["num_calibration_samples"]]]
     oneshot(
         model=model,
-        dataset=tokens,
+        # Each text as it is: no padding, so none of it weighs as text.
+        dataset=DataLoader(tokens, batch_size=None),
         recipe=recipe(job["recipe"]),
         max_seq_length=job["max_seq_length"],
-        num_calibration_samples=min(job["num_calibration_samples"], len(tokens)),
+        num_calibration_samples=len(tokens),
         moe_calibrate_all_experts=job["moe_calibrate_all_experts"],
     )
     model.save_pretrained(job["output"], save_compressed=True)
