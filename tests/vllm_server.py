@@ -118,7 +118,7 @@ class VllmServer:
         """End the whole group: politely, then not."""
         if self._process is None:
             return
-        for number, patience_s in ((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
+        for number, patience_s in ((signal.SIGTERM, 30), (signal.SIGKILL, 10)):
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
             with suppress(subprocess.TimeoutExpired):

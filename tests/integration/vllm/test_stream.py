@@ -54,7 +54,8 @@ def test_the_stream_has_the_text_and_usage_of_the_whole_reply_when_both_are_gree
     pieces = [event["choices"][0]["delta"].get("content") or "" for event in events if event["choices"]]
 
     assert "".join(pieces) == whole["choices"][0]["message"]["content"]
-    assert len(pieces) > 10
+    # A busy server sends several tokens in one event.
+    assert len(pieces) > 3
     assert events[-1]["choices"] == []
     counted = ("prompt_tokens", "completion_tokens", "total_tokens")
     assert [events[-1]["usage"][name] for name in counted] == [whole["usage"][name] for name in counted]
