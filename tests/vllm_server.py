@@ -31,12 +31,12 @@ DEADLINE_S = 300
 LOG_TAIL_CHARS = 4_000
 
 # One core is enough for 8 million weights, and leaves the other to the tests; 128 MiB of keys and values are four full
-# windows. An executor inside the engine's process saves a process that would import torch once more.
+# windows.
 ENVIRONMENT = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "OMP_NUM_THREADS": "1",
 }
-LIGHT = ("--distributed-executor-backend", "uni", "--kv-cache-memory-bytes", str(128 << 20))
+LIGHT = ("--kv-cache-memory-bytes", str(128 << 20))
 
 
 def why_unsupported() -> str | None:
