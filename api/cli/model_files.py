@@ -118,7 +118,14 @@ def form_of(profile: Profile, name: str | None, engine: str | None) -> Format:
 
 
 def weights_of(
-    session: Session, profile: Profile, source: str, *, form: Format, is_named: bool, models_dir: Path | None
+    session: Session,
+    profile: Profile,
+    source: str,
+    *,
+    form: Format,
+    is_named: bool,
+    models_dir: Path | None,
+    dry_run: bool = False,
 ) -> Weights:
     """Find the weights, or bring them here.
 
@@ -129,11 +136,12 @@ def weights_of(
         form: The form wanted.
         is_named: Whether the user named the form, so that a folder may hold several.
         models_dir: Where downloads go.
+        dry_run: Whether to say where the weights would lie, and download nothing.
 
     Raises:
         ServingError: If there is no whole model.
     """
-    from assistant.serving.download import download, repo_of
+    from assistant.serving.download import download, place_of, repo_of
     from assistant.serving.hubs import HUBS, open_hub
     from assistant.serving.weights import find_weights
 
@@ -144,6 +152,8 @@ def weights_of(
     repo = repo_of(profile, form, source)
     folder = (models_dir or session.settings().data_dir / "models").expanduser() / repo.replace("/", "--")
     note(session.say(f"{repo}（{source}）→ {folder}", f"{repo} ({source}) → {folder}"))
+    if dry_run:
+        return place_of(form, folder)
     meter = DownloadMeter(session.say)
     try:
         return download(profile, form, repo, open_hub(source), folder, report=meter)

@@ -74,7 +74,9 @@ def run(
     wanted = form_of(model, form, engine)
     options = _options(session, engine or wanted.engines[0], wanted, extra_of(ctx), chosen)
     _check_before_download(engine or wanted.engines[0], options, dry_run)
-    weights = weights_of(session, model, source, form=wanted, is_named=form is not None, models_dir=models_dir)
+    weights = weights_of(
+        session, model, source, form=wanted, is_named=form is not None, models_dir=models_dir, dry_run=dry_run
+    )
     data = session.settings().data_dir.expanduser().absolute()
     command = command_for(
         engine or engine_for(weights, wanted, is_named=form is not None),

@@ -45,6 +45,13 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
+def place_of(form: Format, folder: Path) -> Weights:
+    """Return what `download` would return, without looking: the weights need not be there."""
+    if form.is_gguf:
+        return Weights(folder / (form.file or f"{form.name}.gguf"), "gguf", None, 0)
+    return Weights(folder, "awq" if form.name == "awq" else "checkpoint", folder, 0)
+
+
 def repo_of(profile: Profile, form: Format, source: str) -> str:
     """Return where a form of the weights is published.
 

@@ -67,7 +67,7 @@ def make_overlay(folder: Path, checkpoint: Path, profile: Profile, *, ends_turns
         The folder. transformers, llama.cpp's converter and vLLM read it like the checkpoint itself.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for file in checkpoint.iterdir():
+    for file in checkpoint.iterdir() if checkpoint.is_dir() else ():  # not downloaded: a dry run
         if file.is_file() and file.name not in OURS:
             (folder / file.name).symlink_to(file.resolve())
     settings: dict[str, Any] = {}

@@ -93,6 +93,19 @@ def test_the_command_is_shown_and_nothing_started_when_it_is_a_dry_run(
     assert "LLAMA_API_KEY=... " in told and "秘密" not in told
 
 
+@pytest.mark.parametrize("format_name", ["q2_k", "q4_0"])
+def test_nothing_is_downloaded_when_it_is_a_dry_run(
+    tmp_path: Path, format_name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody answers there
+    words = ["--format", format_name, "--env", engine(tmp_path, DEAD), "--models-dir", str(tmp_path / "models")]
+    assert huozi("serve", "huozi3-gguf", *words, "--port", str(free_port()), "--dry-run") == 0
+
+    place = tmp_path / "models" / "HIT-SCIR--huozi3-gguf" / f"huozi3-{format_name}.gguf"
+    assert f"--model {place}" in capsys.readouterr().out
+    assert not place.parent.exists()
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
