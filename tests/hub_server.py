@@ -1,7 +1,7 @@
 """A model hub on a loopback port: as much of Hugging Face's and ModelScope's HTTP API as a download needs.
 
     with HubServer("HIT-SCIR/huozi3.5", {"config.json": b"{}", ...}) as hub:
-        open_hub("huggingface", hub.url)
+        open_hub("huggingface", hub.root_url)
 
 `break_after` bytes of a file the connection is cut, once for each name in it.
 """
@@ -9,20 +9,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-import threading
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.loopback import JsonHandler, LoopbackServer
 
 COMMIT = "a" * 40
 LFS = (".safetensors", ".gguf", ".bin")
 
 
-class HubServer:
+class HubServer(LoopbackServer):
     """A hub with one repository.
 
     Args:
@@ -36,19 +35,13 @@ class HubServer:
     """
 
     def __init__(self, repo: str, files: Mapping[str, bytes], *, break_after: Mapping[str, int] | None = None) -> None:
+        super().__init__(_handler_of(self))
         self.repo = repo
         self.files = dict(files)
         self.break_after = dict(break_after or {})
         self.promised: dict[str, str] = {}
         self.asked: list[tuple[str, str, str | None]] = []
         self.broken: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self._server.daemon_threads = True
-
-    @property
-    def url(self) -> str:
-        """Where it answers."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def sha256(self, path: str) -> str:
         """What the hub says of a file's content; `promised` lets it lie."""
@@ -58,26 +51,9 @@ class HubServer:
         """Return the Range headers with which a file was asked for."""
         return [header for method, asked, header in self.asked if method == "GET" and asked.endswith(path)]
 
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
-
 
 def _handler_of(hub: HubServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Keep the test output clean."""
-
+    class Handler(JsonHandler):
         def do_HEAD(self) -> None:
             self._answer(with_body=False)
 
@@ -94,21 +70,23 @@ def _handler_of(hub: HubServer) -> type[BaseHTTPRequestHandler]:
                 hub.asked[-1] = (self.command, query["FilePath"][0], self.headers.get("Range"))
                 self._file(query["FilePath"][0], with_body)
             elif path == f"/api/v1/models/{hub.repo}/repo/files":
-                self._json({"Code": 200, "Success": True, "Data": {"Files": [_modelscope(name) for name in hub.files]}})
+                self.reply(
+                    200, {"Code": 200, "Success": True, "Data": {"Files": [_modelscope(name) for name in hub.files]}}
+                )
             elif path == f"/api/v1/models/{hub.repo}/revisions":
                 revisions = {"Branches": [{"Revision": "master"}], "Tags": []}
-                self._json({"Code": 200, "Success": True, "Data": {"RevisionMap": revisions}})
+                self.reply(200, {"Code": 200, "Success": True, "Data": {"RevisionMap": revisions}})
             elif path.startswith(f"/api/models/{hub.repo}/tree/"):
-                self._json([_huggingface(name) for name in hub.files])
+                self.reply(200, [_huggingface(name) for name in hub.files])
             elif re.fullmatch(rf"/api/models/{hub.repo}(/revision/[^/]+)?", path):
                 siblings = [{"rfilename": name} | _huggingface(name) for name in hub.files]
-                self._json({"id": hub.repo, "modelId": hub.repo, "sha": COMMIT, "siblings": siblings})
+                self.reply(200, {"id": hub.repo, "modelId": hub.repo, "sha": COMMIT, "siblings": siblings})
             else:
-                self._json({"error": "Repository not found"}, 404, {"X-Error-Code": "RepoNotFound"})
+                self.reply(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
 
         def _file(self, name: str, with_body: bool) -> None:
             if name not in hub.files:
-                self._json({"error": "Entry not found"}, 404, {"X-Error-Code": "EntryNotFound"})
+                self.reply(404, {"error": "Entry not found"}, {"X-Error-Code": "EntryNotFound"})
                 return
             data = hub.files[name]
             start, status = 0, 200
@@ -140,17 +118,6 @@ def _handler_of(hub: HubServer) -> type[BaseHTTPRequestHandler]:
             self.wfile.flush()
             self.close_connection = True
             self.connection.close()
-
-        def _json(self, body: Any, status: int = 200, headers: Mapping[str, str] = {}) -> None:
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(data)
 
     def _huggingface(name: str) -> dict[str, Any]:
         size, digest = len(hub.files[name]), hub.sha256(name)

@@ -10,15 +10,15 @@ Source: Ollama's documentation of OpenAI compatibility.
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from tests.loopback import JsonHandler, LoopbackServer
 
 ANSWER = ("年假", "为 5 天", "[1]。")
 
 
-class OllamaServer:
+class OllamaServer(LoopbackServer):
     """An Ollama on a free loopback port that knows the model `huozi`; every answer is `ANSWER`.
 
     Attributes:
@@ -26,46 +26,26 @@ class OllamaServer:
     """
 
     def __init__(self) -> None:
+        super().__init__(_handler_of(self))
         self.requests: list[dict[str, Any]] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self._server.daemon_threads = True
-        self.port = int(self._server.server_address[1])
-        self.base_url = f"http://127.0.0.1:{self.port}/v1"
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
 
 
 def _handler_of(fake: OllamaServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Keep the test output clean."""
-
+    class Handler(JsonHandler):
         def do_GET(self) -> None:
             models = {"object": "list", "data": [{"id": "huozi:latest", "object": "model", "owned_by": "library"}]}
             found = {"/api/version": {"version": "0.12.0"}, "/v1/models": models}.get(self.path)
-            self._json(200 if found else 404, found or {"error": "not found"})
+            self.reply(200 if found else 404, found or {"error": "not found"})
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            body = self.read_json()
             if self.path != "/v1/chat/completions":
                 # Plain text, as Go's router answers.
-                self._send(404, b"404 page not found", "text/plain")
+                self.reply_bytes(404, b"404 page not found", "text/plain")
             elif body["model"].removesuffix(":latest") != "huozi":
                 message = f'model "{body["model"]}" not found, try pulling it first'
                 error = {"message": message, "type": "api_error", "param": None, "code": None}
-                self._json(404, {"error": error})
+                self.reply(404, {"error": error})
             else:
                 fake.requests.append(body)
                 self._stream(body) if body.get("stream") else self._whole()
@@ -73,7 +53,7 @@ def _handler_of(fake: OllamaServer) -> type[BaseHTTPRequestHandler]:
         def _whole(self) -> None:
             message = {"role": "assistant", "content": "".join(ANSWER)}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
-            self._json(200, {**_envelope("chat.completion"), "choices": [choice], "usage": _USAGE})
+            self.reply(200, {**_envelope("chat.completion"), "choices": [choice], "usage": _USAGE})
 
         def _stream(self, body: dict[str, Any]) -> None:
             chunks = [_chunk({"role": "assistant", "content": text}) for text in ANSWER]
@@ -81,17 +61,7 @@ def _handler_of(fake: OllamaServer) -> type[BaseHTTPRequestHandler]:
             if (body.get("stream_options") or {}).get("include_usage"):
                 chunks.append({**_envelope("chat.completion.chunk"), "choices": [], "usage": _USAGE})
             events = [f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n" for chunk in chunks]
-            self._send(200, ("".join(events) + "data: [DONE]\n\n").encode(), "text/event-stream")
-
-        def _json(self, status: int, value: Any) -> None:
-            self._send(status, json.dumps(value, ensure_ascii=False).encode(), "application/json")
-
-        def _send(self, status: int, data: bytes, kind: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            self.reply_bytes(200, ("".join(events) + "data: [DONE]\n\n").encode(), "text/event-stream")
 
     return Handler
 

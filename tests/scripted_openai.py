@@ -14,11 +14,10 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterable, Iterator
-from types import TracebackType
 
+from tests.loopback import JsonHandler, LoopbackServer
 from tests.schema_instance import NoInstanceError
 from tests.scripted_replies import Call, Json, Reply, prompt_tokens, reply_to, tokens
-from tests.servers import JsonHandler, QuietServer
 
 
 class Refusal(Exception):
@@ -37,7 +36,7 @@ class Refusal(Exception):
         self.body: Json = {"error": {"message": message, "type": kind, "param": param, "code": status}}
 
 
-class ScriptedOpenAI:
+class ScriptedOpenAI(LoopbackServer):
     """The server; use it with `with`.
 
     Args:
@@ -63,6 +62,7 @@ class ScriptedOpenAI:
         failures: Iterable[int] = (),
         pace_s: float = 0.0,
     ) -> None:
+        super().__init__(type("Handler", (_Handler,), {"scripted": self}))
         self.model = model
         self.names = (model, *aliases)
         self.role = role
@@ -71,36 +71,7 @@ class ScriptedOpenAI:
         self.pace_s = pace_s
         self.requests: list[Json] = []
         self.closed_by_client = threading.Event()
-        self.stopping = threading.Event()
         self._ids = itertools.count(1)
-        self._server: QuietServer | None = None
-
-    @property
-    def root_url(self) -> str:
-        """Where it answers, for `/tokenize` and `/health`."""
-        assert self._server is not None, "the server is not running"
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    @property
-    def base_url(self) -> str:
-        """Where it answers, with `/v1`."""
-        return f"{self.root_url}/v1"
-
-    def __enter__(self) -> ScriptedOpenAI:
-        server = QuietServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"scripted": self}))
-        self._server = server
-        self._thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._server is not None
-        self.stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=5)
 
     def answer(self, body: Json) -> Reply:
         """Return the reply to a chat completion.

@@ -10,14 +10,13 @@ What it does is told by `script`: strings are streamed as deltas, and the marks 
 
 from __future__ import annotations
 
-import json
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
+
+from tests.loopback import JsonHandler, LoopbackServer
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Status:
 Step = str | Wait | Raw | Die | EndWithoutFinish | Status
 
 
-class FakeModelServer:
+class FakeModelServer(LoopbackServer):
     """An OpenAI-compatible server that follows a script for every request.
 
     Args:
@@ -77,6 +76,7 @@ class FakeModelServer:
         role: str = "assistant",
         finish_reason: str = "stop",
     ) -> None:
+        super().__init__(_handler_of(self))
         self.script = tuple(script)
         self.model = model
         self.role = role
@@ -85,107 +85,12 @@ class FakeModelServer:
         self.headers: list[dict[str, str]] = []
         self.asked = threading.Event()
         self.closed_by_client = threading.Event()
-        self.stopping = threading.Event()
-        self._server: ThreadingHTTPServer | None = None
-
-    @property
-    def base_url(self) -> str:
-        """Where it answers, with `/v1`."""
-        assert self._server is not None, "the server is not running"
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-
-    def __enter__(self) -> FakeModelServer:
-        server = QuietServer(("127.0.0.1", 0), _handler_of(self))
-        self._server = server
-        self._thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._server is not None
-        self.stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=5)
 
     def usage(self) -> dict[str, int]:
         """The counts that every reply carries: one token a character."""
         prompt = sum(len(str(message.get("content", ""))) for message in self.requests[-1]["messages"])
         completion = sum(len(step) for step in self.script if isinstance(step, str))
         return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-
-
-class QuietServer(ThreadingHTTPServer):
-    """A threaded server that leaves the test output clean."""
-
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that reset their connection; that is what some tests do."""
-
-
-class JsonHandler(BaseHTTPRequestHandler):
-    """Reads and writes JSON, whole or as an event stream."""
-
-    protocol_version = "HTTP/1.1"
-    # A stream is many small writes; each shall leave at once.
-    disable_nagle_algorithm = True
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep the test output clean."""
-
-    def read_json(self) -> Any:
-        """Return the request's body."""
-        return json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-
-    def reply(self, status: int, body: dict[str, Any]) -> None:
-        """Answer with one JSON object."""
-        data = json.dumps(body, ensure_ascii=False).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def begin_stream(self) -> None:
-        """Begin an event stream."""
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-
-    def event(self, data: dict[str, Any]) -> None:
-        """Send one event."""
-        self.chunk(f"data: {json.dumps(data, ensure_ascii=False)}\n\n".encode())
-
-    def end_stream(self) -> None:
-        """End the stream as OpenAI does."""
-        self.chunk(b"data: [DONE]\n\n")
-        self.chunk(b"")
-
-    def chunk(self, data: bytes) -> None:
-        """Send bytes of the stream as they are."""
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
-        self.wfile.flush()
-
-    def stay_silent(self, seconds: float, stopping: threading.Event) -> None:
-        """Wait, but notice a client that goes away.
-
-        Raises:
-            OSError: If it does.
-        """
-        until = time.monotonic() + seconds
-        while time.monotonic() < until and not stopping.is_set():
-            self.connection.settimeout(min(0.02, seconds))
-            try:
-                if self.connection.recv(1) == b"":
-                    raise ConnectionResetError
-            except TimeoutError:
-                continue
-            finally:
-                self.connection.settimeout(None)
 
 
 def free_url() -> str:

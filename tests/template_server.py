@@ -8,13 +8,11 @@ Its tokens are the code points of the rendered text.
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from assistant.template import render
-from tests.servers import JsonHandler, QuietServer
+from tests.loopback import JsonHandler, LoopbackServer
 
 NO_TEMPLATE = (
     "As of transformers v4.44, default chat template is no longer allowed, so you must provide a chat template if the "
@@ -23,7 +21,7 @@ NO_TEMPLATE = (
 """What vLLM 0.32 says where neither the model nor its command line brings a template."""
 
 
-class TemplateServer:
+class TemplateServer(LoopbackServer):
     """The server; use it with `with`.
 
     Args:
@@ -47,6 +45,7 @@ class TemplateServer:
         window: int | None = 32_768,
         status: int = 200,
     ) -> None:
+        super().__init__(type("Handler", (_Handler,), {"owner": self}))
         self.template = template
         self.engine = engine
         self.status = status
@@ -56,24 +55,6 @@ class TemplateServer:
         ]
         self.asked: list[str] = []
         self.keys: list[str | None] = []
-        self._server = QuietServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"owner": self}))
-
-    @property
-    def base_url(self) -> str:
-        """Where it answers, with `/v1`."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=5)
 
 
 class _Handler(JsonHandler):

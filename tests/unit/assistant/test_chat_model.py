@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import AsyncIterator
 from functools import reduce
 from operator import add
@@ -17,8 +16,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, Too
 from assistant import ChatHuozi
 from assistant.errors import ProfileError, PromptTooLongError, TokenizeUnsupportedError
 from retrieval.errors import SettingsError
+from tests.loopback import JsonHandler, LoopbackServer
 from tests.scripted_openai import ScriptedOpenAI
-from tests.servers import Die, EndWithoutFinish, FakeModelServer, JsonHandler, QuietServer, Raw, Status, Wait, free_url
+from tests.servers import Die, EndWithoutFinish, FakeModelServer, Raw, Status, Wait, free_url
 from tests.unit.assistant.model_replies import RepliesInTurn, streamed_call, whole
 
 TEXT = ["年假", "为５天。", "𠮷😀", "\n\n", "data: [DONE]"]
@@ -268,12 +268,10 @@ def test_counting_says_what_is_missing_when_the_server_has_no_tokenize():
 
 
 def test_counting_says_what_is_missing_when_tokenize_means_something_else():
-    with QuietServer(("127.0.0.1", 0), LlamaCpp) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        model = ChatHuozi(base_url=f"http://user:secret@127.0.0.1:{server.server_address[1]}/v1")
+    with LoopbackServer(LlamaCpp) as server:
+        model = ChatHuozi(base_url=f"http://user:secret@127.0.0.1:{server.port}/v1")
         with pytest.raises(TokenizeUnsupportedError, match="/tokenize") as caught:
             model.get_num_tokens_from_messages([HumanMessage("？")])
-        server.shutdown()
     assert "secret" not in str(caught.value)
 
 

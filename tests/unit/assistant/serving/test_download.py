@@ -26,7 +26,7 @@ Disk = namedtuple("Disk", "total used free")
 
 
 def fetch(hub: HubServer, source: str, folder: Path) -> Weights:
-    return download(HUOZI, BF16, REPO, open_hub(source, hub.url), folder)
+    return download(HUOZI, BF16, REPO, open_hub(source, hub.root_url), folder)
 
 
 @pytest.mark.parametrize("source", HUBS)
@@ -34,7 +34,7 @@ def test_all_that_is_needed_comes_when_the_hub_has_more(source: str, tmp_path: P
     files = tiny_checkpoint.files() | {"pytorch_model.bin": b"old", "original/consolidated.pth": b"x", "a.png": b"x"}
     seen: list[Progress] = []
     with HubServer(REPO, files) as hub:
-        found = download(HUOZI, BF16, REPO, open_hub(source, hub.url), tmp_path / "模型", report=seen.append)
+        found = download(HUOZI, BF16, REPO, open_hub(source, hub.root_url), tmp_path / "模型", report=seen.append)
 
     visible = {path.name for path in found.path.iterdir() if not path.name.startswith(".")}
     assert visible == tiny_checkpoint.files().keys()
@@ -124,7 +124,7 @@ def test_the_extra_is_named_when_modelscope_is_not_installed(monkeypatch: pytest
 def test_no_byte_is_asked_for_when_the_disk_is_too_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(downloads.shutil, "disk_usage", lambda _path: Disk(100e9, 60e9, 40e9))
     with HubServer(REPO, tiny_checkpoint.files()) as hub, pytest.raises(DiskSpaceError) as caught:
-        download(HUOZI, HUOZI.formats[0], REPO, open_hub("huggingface", hub.url), tmp_path / "m")
+        download(HUOZI, HUOZI.formats[0], REPO, open_hub("huggingface", hub.root_url), tmp_path / "m")
 
     assert hub.asked == []
     assert caught.value.render("en") == (
@@ -139,7 +139,7 @@ def test_what_is_there_already_needs_no_room_when_a_download_goes_on(tmp_path: P
     (tmp_path / "model-00001.safetensors").write_bytes(bytes(3_000_000))
     form = replace(HUOZI.formats[0], weights_gb=0.128)
     with HubServer(REPO, tiny_checkpoint.files()) as hub:
-        assert download(HUOZI, form, REPO, open_hub("huggingface", hub.url), tmp_path).form == "checkpoint"
+        assert download(HUOZI, form, REPO, open_hub("huggingface", hub.root_url), tmp_path).form == "checkpoint"
 
     with pytest.raises(DiskSpaceError):
         check_space(tmp_path, round(0.128e9), REPO)
