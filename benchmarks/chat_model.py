@@ -21,7 +21,7 @@ import openai
 from langchain_openai import ChatOpenAI
 
 from assistant import ChatHuozi
-from benchmarks.measure import machine, median, report, say
+from benchmarks.measure import machine, median, median_ratio, report, say
 from benchmarks.servers import start
 
 TARGET = 1.15
@@ -137,16 +137,12 @@ def request() -> dict[str, Any]:
 
 def line(kind: str, pace_ms: float, times: dict[str, list[float]]) -> dict[str, Any]:
     """Return one line's medians: microseconds a token, and ratios."""
-
-    def ratio(name: str) -> float:
-        return round(median(ours / bare for ours, bare in zip(times[name], times["openai"], strict=True)), 2)
-
     return {
         "call": kind,
         "pace_ms": pace_ms,
         **{f"{name}_us": round(median(seconds) * 1e6, 1) for name, seconds in times.items()},
-        "ratio": ratio("ChatHuozi"),
-        "ratio_stock": ratio("ChatOpenAI"),
+        "ratio": median_ratio(times["ChatHuozi"], times["openai"]),
+        "ratio_stock": median_ratio(times["ChatOpenAI"], times["openai"]),
     }
 
 

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from assistant.refusal import is_answerable
 from benchmarks.embedder import NAME, register
 from benchmarks.ingest import make_records
-from benchmarks.measure import machine, median, percentile, report, say
+from benchmarks.measure import machine, median, median_ratio, percentile, report, say
 from benchmarks.search import make_questions
 from benchmarks.servers import FIRST_TOKEN, start
 from ingest import Ingestor
@@ -144,16 +144,12 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, model:
 
 def line(delay_ms: int, n_clients: int, times: dict[str, list[float]]) -> dict[str, Any]:
     """Return one line's medians, in milliseconds."""
-
-    def ratio(way: str) -> float:
-        return round(median(ours / peer for ours, peer in zip(times[way], times["proxy"], strict=True)), 2)
-
     return {
         "model_delay_ms": delay_ms,
         "clients": n_clients,
         **{f"{way}_p50_ms": round(median(times[way]) * 1000, 2) for way in times},
-        "ratio": ratio("huozi-rag"),
-        "ratio_huozi": ratio("huozi"),
+        "ratio": median_ratio(times["huozi-rag"], times["proxy"]),
+        "ratio_huozi": median_ratio(times["huozi"], times["proxy"]),
     }
 
 

@@ -17,13 +17,18 @@ from datetime import date
 from statistics import median
 from typing import Any
 
-__all__ = ["Steps", "machine", "median", "percentile", "report", "say", "stopwatch"]
+__all__ = ["Steps", "machine", "median", "median_ratio", "percentile", "report", "say", "stopwatch"]
 
 
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the smallest value that at least `share` (0 to 1) of the values do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * share) - 1)]
+
+
+def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Return the median of the ratios of runs that were taken in turns, to two decimals."""
+    return round(median(mine / other for mine, other in zip(ours, theirs, strict=True)), 2)
 
 
 class Stopwatch:

@@ -28,7 +28,6 @@ PLAIN = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 1.07}
 """What the converter writes itself -> bytes a weight."""
 QUANTS = re.compile(r"(q[2-8]_[0-9k](_[sml])?|iq[1-4]_[a-z]+|tq[12]_0|mxfp4_moe|f16|f32|bf16)", re.IGNORECASE)
 AWQ_CHILD = Path(__file__).parent / "children" / "awq.py"
-GROUP_SIZE = 128
 CALIBRATION_TEXTS, CALIBRATION_TOKENS = 256, 2048
 FEWEST_TEXTS = 16
 """Fewer calibration texts than these say little about which weights matter."""

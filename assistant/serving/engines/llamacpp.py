@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from assistant.serving.profile import Profile
     from assistant.serving.weights import Weights
 
-ALL_LAYERS = 999
-"""llama.cpp takes the model's own number where more is asked for."""
-
-
 PREFIX = "{%- if not tools -%}{%- set add_generation_prompt = true -%}{%- endif -%}\n"
 """Goes before our template, so that llama.cpp finds no opening of the model's turn that it would add by itself.
 
