@@ -50,7 +50,7 @@ def extra_of(ctx: click.Context) -> tuple[str, ...]:
 def model_options(say: Say) -> list[click.Parameter]:
     """Return PROFILE, `--source`, `--format` and `--models-dir`."""
     return [
-        click.Argument(["profile"], required=False, metavar=say("[配置]", "[PROFILE]")),
+        profile_argument(say),
         click.Option(
             ["--source"],
             default="huggingface",
@@ -72,6 +72,11 @@ def model_options(say: Say) -> list[click.Parameter]:
             help=say("下载到何处，默认 数据目录/models", "where downloads go, by default `models` in the data folder"),
         ),
     ]
+
+
+def profile_argument(say: Say) -> click.Argument:
+    """Return the profile: a name or a file; the configured one where it is left out."""
+    return click.Argument(["profile"], required=False, metavar=say("[配置]", "[PROFILE]"))
 
 
 def env_option(say: Say) -> click.Option:

@@ -12,6 +12,7 @@ from api.cli.framework import command
 from api.cli.language import Say
 from api.cli.model_files import env_option, form_of, model_options, profile_of, weights_of
 from api.cli.model_serve import count_gpus, empty_folder
+from api.cli.model_serve_options import load_options
 from api.cli.output import note, out
 from api.cli.session import session_of
 from api.environment import process_environment
@@ -28,7 +29,8 @@ def build(say: Say) -> click.Command:
         *model_options(say),
         *_file_options(say),
         env_option(say),
-        *_model_options(say),
+        *load_options(say),
+        *_answer_options(say),
         help=say(
             '离线批量生成：输入每行一个 JSON，{"id", "messages"} 或 {"id", "prompt"}；用 vLLM，不启动服务。'
             "中断后再次运行会接着做。",
@@ -58,27 +60,12 @@ def _file_options(say: Say) -> list[click.Parameter]:
     ]
 
 
-def _model_options(say: Say) -> list[click.Parameter]:
-    number = say("数量", "N")
+def _answer_options(say: Say) -> list[click.Parameter]:
     return [
-        click.Option(
-            ["--window"],
-            type=click.IntRange(min=512),
-            metavar=number,
-            help=say("提示和回答合计的词元数", "prompt and answer together, in tokens"),
-        ),
-        click.Option(
-            ["--tensor-parallel"],
-            type=click.IntRange(min=1),
-            default=1,
-            metavar=number,
-            help=say("几张显卡合用一份模型，默认 1", "GPUs that share the model, 1 by default"),
-        ),
-        click.Option(["--dtype"], metavar=say("类型", "TYPE"), help=say("计算精度，如 bfloat16", "e.g. bfloat16")),
         click.Option(
             ["--max-tokens"],
             type=click.IntRange(min=1),
-            metavar=number,
+            metavar=say("数量", "N"),
             help=say("每个回答最多的词元数", "longest answer, in tokens"),
         ),
         click.Option(

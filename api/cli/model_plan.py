@@ -9,6 +9,7 @@ import click
 
 from api.cli.framework import command, json_option
 from api.cli.language import Say
+from api.cli.model_files import profile_argument, profile_of
 from api.cli.output import facts, out, out_json
 from api.cli.session import Session, session_of
 
@@ -76,21 +77,14 @@ def build(say: Say) -> click.Command:
     )
 
 
-def profile_argument(say: Say) -> click.Argument:
-    """Return the profile: a name or a file; the configured one where it is left out."""
-    return click.Argument(["profile"], required=False, metavar=say("[配置]", "[PROFILE]"))
-
-
 def run(ctx: click.Context, profile: str | None, gpus: str | None, as_json: bool, **wanted: Any) -> None:
     """Plan for the GPUs named or found."""
     from assistant.serving.gpus import find_gpus, no_gpus, parse_gpus
     from assistant.serving.plan import plan
     from assistant.serving.plan_record import Wish
-    from assistant.serving.profile import load_profile
 
     session = session_of(ctx)
-    llm = session.settings().llm
-    model = load_profile(profile or llm.profile, llm.profiles_dir)
+    model = profile_of(session, profile)
     there = find_gpus() if gpus is None else parse_gpus(gpus)
     if gpus is None and not there:
         raise no_gpus()
@@ -103,10 +97,11 @@ def run(ctx: click.Context, profile: str | None, gpus: str | None, as_json: bool
         utilization=wanted["utilization"],
     )
     made = plan(model, there, wish)
+    called = profile or session.settings().llm.profile
     if as_json:
-        out_json(_plain(made, profile or llm.profile))
+        out_json(_plain(made, called))
     else:
-        _tell(made, there, session, profile or llm.profile)
+        _tell(made, there, session, called)
     if not made.fits:
         raise click.exceptions.Exit(1)
 

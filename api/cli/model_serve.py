@@ -151,7 +151,7 @@ def check_engine(name: str | None, say: Say) -> None:
     """Refuse an engine that there is not.
 
     Raises:
-        click.BadParameter: Which is a misuse.
+        click.UsageError: If there is none of that name.
     """
     from assistant.serving.engines import ENGINES
 

@@ -1,4 +1,4 @@
-"""The options of `huozi model serve`."""
+"""The options of `huozi model serve`, and those of them that `generate` has too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ DEADLINE_S = 1800.0
 
 def engine_options(say: Say) -> list[click.Parameter]:
     """Return which engine, where it is, and how it runs the model."""
-    number = say("数量", "N")
     return [
         click.Option(
             ["--engine"],
@@ -26,6 +25,28 @@ def engine_options(say: Say) -> list[click.Parameter]:
             ),
         ),
         env_option(say),
+        *load_options(say),
+        click.Option(
+            ["--gpu-layers"],
+            type=click.IntRange(min=0),
+            metavar=say("数量", "N"),
+            help=say(
+                "放在显卡上的层数，其余在内存（llama.cpp、ollama）",
+                "layers on the GPU, the rest in main memory (llama.cpp, ollama)",
+            ),
+        ),
+        click.Option(
+            ["--quantization"],
+            metavar=say("方法", "METHOD"),
+            help=say("引擎自己的量化方法名，通常无需指定", "the engine's own word; seldom needed"),
+        ),
+    ]
+
+
+def load_options(say: Say) -> list[click.Parameter]:
+    """Return `--window`, `--tensor-parallel` and `--dtype`: how a model is loaded, with a server or without."""
+    number = say("数量", "N")
+    return [
         click.Option(
             ["--window"],
             type=click.IntRange(min=512),
@@ -39,21 +60,7 @@ def engine_options(say: Say) -> list[click.Parameter]:
             metavar=number,
             help=say("几张显卡合用一份模型，默认 1", "GPUs that share the model, 1 by default"),
         ),
-        click.Option(
-            ["--gpu-layers"],
-            type=click.IntRange(min=0),
-            metavar=number,
-            help=say(
-                "放在显卡上的层数，其余在内存（llama.cpp、ollama）",
-                "layers on the GPU, the rest in main memory (llama.cpp, ollama)",
-            ),
-        ),
         click.Option(["--dtype"], metavar=say("类型", "TYPE"), help=say("计算精度，如 bfloat16", "e.g. bfloat16")),
-        click.Option(
-            ["--quantization"],
-            metavar=say("方法", "METHOD"),
-            help=say("引擎自己的量化方法名，通常无需指定", "the engine's own word; seldom needed"),
-        ),
     ]
 
 
