@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -135,6 +136,17 @@ def question_argument(say: Say) -> click.Argument:
     return click.Argument(["question"], nargs=-1, required=True, metavar=say("问题...", "QUESTION..."))
 
 
+_CLICK_SAYS = (
+    (r"(.+) is not in the range (.+)\.", "{0} 不在 {1} 的范围内。"),
+    (r"(.+) is not a valid integer(?: range)?\.", "{0} 不是整数。"),
+    (r"(.+) is not a valid float(?: range)?\.", "{0} 不是数。"),
+    (r"(.+) is not one of (.+)\.", "{0} 不是其中之一：{1}。"),
+    (r"\w+ (.+) does not exist\.", "{0} 不存在。"),
+    (r"\w+ (.+) is a file\.", "{0} 是文件，应为目录。"),
+    (r"\w+ (.+) is a directory\.", "{0} 是目录，应为文件。"),
+)
+
+
 def usage_error_text(error: click.UsageError, say: Say) -> str:
     """Return what was misused; click's own English where it has no words of ours."""
     if isinstance(error, click.NoSuchOption):
@@ -147,8 +159,16 @@ def usage_error_text(error: click.UsageError, say: Say) -> str:
         return say(f"缺少参数 {name}", f"Missing {name}")
     if isinstance(error, click.BadParameter) and error.param is not None:
         name = error.param.opts[0] if isinstance(error.param, click.Option) else error.param.human_readable_name
-        return say(f"{name} 的值不可用：{error.message}", f"Bad value for {name}: {error.message}")
+        return say(f"{name} 的值不可用：{_in_chinese(error.message)}", f"Bad value for {name}: {error.message}")
     return error.format_message()
+
+
+def _in_chinese(told: str) -> str:
+    """Return click's own sentence on a value in Chinese; one that is not known as it is."""
+    for english, chinese in _CLICK_SAYS:
+        if (found := re.fullmatch(english, told)) is not None:
+            return chinese.format(*found.groups())
+    return told
 
 
 def _write_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter, say: Say) -> None:

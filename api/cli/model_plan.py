@@ -51,9 +51,8 @@ def build(say: Say) -> click.Command:
             ["--sequences"],
             type=click.IntRange(1, 100_000),
             default=1,
-            show_default=True,
             metavar=say("个数", "N"),
-            help=say("同时处理几个满窗口", "full windows at once"),
+            help=say("同时处理几个满窗口，默认 1", "full windows at once, 1 where it is left out"),
         ),
         click.Option(
             ["--gpu-layers"],
@@ -65,9 +64,11 @@ def build(say: Say) -> click.Command:
             ["--gpu-memory-utilization", "utilization"],
             type=click.FloatRange(0, 1, min_open=True),
             default=0.9,
-            show_default=True,
             metavar=say("比例", "SHARE"),
-            help=say("每块 GPU 可用显存的比例", "share of each GPU's memory that may be used"),
+            help=say(
+                "每块 GPU 可用显存的比例，默认 0.9",
+                "share of each GPU's memory that may be used, 0.9 where it is left out",
+            ),
         ),
         json_option(say),
         help=say(

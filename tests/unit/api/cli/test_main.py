@@ -49,6 +49,23 @@ def test_help_is_english_when_the_variable_says_so(
             "用法错误：--filter 'y'：应写成 KEY=VALUE\n用 `huozi search --help` 查看用法。\n",
         ),
         (("--set", "port", "keys", "list"), "用法错误：--set 'port'：应写成 名称=值\n用 `huozi --help` 查看用法。\n"),
+        (
+            ("search", "x", "-k", "0"),
+            "用法错误：-k 的值不可用：0 不在 1<=x<=100 的范围内。\n用 `huozi search --help` 查看用法。\n",
+        ),
+        (
+            ("model", "plan", "--window", "大"),
+            "用法错误：--window 的值不可用：'大' 不是整数。\n用 `huozi model plan --help` 查看用法。\n",
+        ),
+        (
+            ("model", "plan", "--engine", "x"),
+            "用法错误：--engine 的值不可用：'x' 不是其中之一：'vllm', 'transformers', 'llama.cpp', 'ollama'。\n"
+            "用 `huozi model plan --help` 查看用法。\n",
+        ),
+        (
+            ("model", "serve", "--env", "/无"),
+            "用法错误：--env 的值不可用：'/无' 不存在。\n用 `huozi model serve --help` 查看用法。\n",
+        ),
         (("documents", "drop"), "用法错误：没有命令 'drop'\n用 `huozi documents --help` 查看用法。\n"),
     ],
 )
