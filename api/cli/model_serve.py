@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +115,7 @@ def serve(
     if is_client_only(command):
         # An Ollama that runs already is only told of the model.
         run_step(command.argv, engine=command.engine, environment=command.environment(process_environment()))
-        announce(command, profile, session)
+        announce(command, profile, session, options)
         return 0
     check_port(options.host, options.port)
     note(say(f"启动 {command.engine}，日志：{log}", f"Starting {command.engine}, log: {log}"))
@@ -122,7 +123,7 @@ def serve(
         Engine(command, environment=process_environment(), log=log) as engine,
         signals_passed_to(engine) as received,
     ):
-        meter = StartMeter(say)
+        meter = StartMeter(say, received)
         try:
             engine.wait_ready(deadline_s=deadline_s, progress=meter)
         except EngineFailedError:
@@ -131,17 +132,19 @@ def serve(
             return _ended(engine.wait(), received, say)
         finally:
             meter.close()
-        announce(command, profile, session)
+        announce(command, profile, session, options)
         return _ended(engine.wait(), received, say, log=log)
 
 
-def announce(command: Command, profile: Profile, session: Session) -> None:
+def announce(command: Command, profile: Profile, session: Session, options: ServeOptions) -> None:
     """Say how `huozi` reaches the model: on stdout what to set, on stderr what it means."""
     say = session.say
     note(say("模型服务已就绪；在另一个终端设置：", "The model is ready. In another terminal, set:"))
     out(f"HUOZI_LLM__BASE_URL={command.base_url}")
     if profile.name != session.settings().llm.profile:
         out(f"HUOZI_LLM__PROFILE={profile.name}")
+    if (options.window_tokens or profile.window_tokens) < profile.window_tokens:
+        out(f"HUOZI_LLM__WINDOW_TOKENS={options.window_tokens}")
     if command.engine == "transformers":
         # It refuses fields that are not OpenAI's own, and ends answers by its generation config.
         out("HUOZI_LLM__SEND_STOP_IDS=false")
@@ -204,14 +207,18 @@ class StartMeter:
 
     INTERVAL_S = 10.0
 
-    def __init__(self, say: Say) -> None:
+    def __init__(self, say: Say, received: Sequence[int]) -> None:
         self._say = say
+        self._received = received
         self._told_s = 0.0
         self._is_drawn = False
 
     def __call__(self, waiting: Waiting) -> None:
         """Show the last line of its log."""
         text = self._say(f"已等待 {waiting.seconds:.0f} 秒", f"waiting for {waiting.seconds:.0f} s")
+        if self._received:
+            # vLLM's workers take long to end while they start.
+            text = self._say("正在停止，再按一次 Ctrl-C 立即结束", "stopping; Ctrl-C again ends it at once")
         line = f"{text}  {waiting.line[:LINE_CHARS]}"
         if sys.stderr.isatty():
             self._is_drawn = True

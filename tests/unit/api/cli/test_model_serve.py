@@ -61,11 +61,15 @@ def test_the_settings_are_printed_and_a_signal_ends_it_when_a_model_is_served(
     port = free_port()
     stopper = threading.Thread(target=stop_once_ready, args=[tmp_path / "data" / "logs" / f"model-{port}.log"])
     stopper.start()
-    code = huozi("serve", "huozi3-gguf", "--source", gguf, "--env", engine(tmp_path, SERVER), "--port", str(port))
+    words = ["--source", gguf, "--env", engine(tmp_path, SERVER), "--port", str(port), "--window", "4096"]
+    code = huozi("serve", "huozi3-gguf", *words)
 
     told = capfd.readouterr()
     assert code == 0
-    assert told.out == f"HUOZI_LLM__BASE_URL=http://127.0.0.1:{port}/v1\nHUOZI_LLM__PROFILE=huozi3-gguf\n"
+    assert told.out == (
+        f"HUOZI_LLM__BASE_URL=http://127.0.0.1:{port}/v1\n"
+        "HUOZI_LLM__PROFILE=huozi3-gguf\nHUOZI_LLM__WINDOW_TOKENS=4096\n"
+    )
     assert "Starting llama.cpp, log: " in told.err and "The model server was stopped" in told.err
     assert (tmp_path / "data" / "logs" / f"model-{port}.log").read_text() == "asked\n"
 
