@@ -172,7 +172,7 @@ def server_garbage(url: str) -> ModelServerGarbageError:
 def server_refused(url: str, status: int | None, reason: str) -> ModelServerRefusedError:
     """Build the error for a server that answered with an error of its own."""
     said = f" {status}" if status is not None else ""
-    told = f": {reason}" if reason else ""
+    told = f": {reason.rstrip('.。')}" if reason else ""
     return ModelServerRefusedError(
         Message(
             en=f"The model server at {url!r} refused the request with error{said}{told}.",

@@ -135,7 +135,7 @@ def _told(error: Exception) -> Message:
     if isinstance(error, _ProblemError):
         return error.message
     if isinstance(error, ChatTemplateError):
-        return Message(en=error.render("en"), zh=error.render("zh"))
+        return Message(en=error.message.en.removesuffix("."), zh=error.message.zh.removesuffix("。"))
     return Message(en=f"is not JSON: {error}", zh=f"不是 JSON：{error}")
 
 
@@ -144,7 +144,7 @@ def _bad_lines(path: Path, problems: Sequence[tuple[int, Message]]) -> BatchFile
     shown = problems[:SHOWN]
     return BatchFileError(
         Message(
-            en=f"{str(path)!r} has {len(problems)} lines that cannot be used: "
+            en=f"{str(path)!r} has {len(problems)} {'line' if len(problems) == 1 else 'lines'} that cannot be used: "
             + "; ".join(f"line {number}: {problem.en}" for number, problem in shown)
             + (f"; and {more} more." if more > 0 else "."),
             zh=f"{str(path)!r} 中有 {len(problems)} 行不能用："

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +16,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "missing": ("is missing", "缺少"),
     "missing_keyword_only": ("is missing", "缺少"),
     "missing_argument": ("is missing", "缺少"),
-    "unexpected_keyword_argument": ("there is no such key", "没有这个键"),
-    "extra_forbidden": ("there is no such key", "没有这个键"),
+    "unexpected_keyword_argument": ("is no known key", "没有这个键"),
+    "extra_forbidden": ("is no known key", "没有这个键"),
     "int_type": ("should be a whole number, is {input}", "应为整数，现为 {input}"),
     "float_type": ("should be a number, is {input}", "应为数，现为 {input}"),
     "bool_type": ("should be true or false, is {input}", "应为 true 或 false，现为 {input}"),
@@ -66,7 +67,11 @@ def _problem(detail: ErrorDetails) -> Problem:
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).lstrip(".")
     en, zh = _WORDS.get(detail["type"], (detail["msg"].replace("{", "{{").replace("}", "}}"),) * 2)
     filled: dict[str, Any] = {**detail.get("ctx", {}), "input": repr(detail["input"])}
-    return Problem.of(key, en.format_map(filled), zh.format_map(filled))
+    # pydantic joins what is allowed in English: 'a', 'b' or 'c'.
+    in_chinese = {
+        name: re.sub(", | or ", "、", value) if name == "expected" else value for name, value in filled.items()
+    }
+    return Problem.of(key, en.format_map(filled), zh.format_map(in_chinese))
 
 
 def profile_error(path: Path, problems: Sequence[Problem]) -> ProfileError:

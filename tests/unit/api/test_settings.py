@@ -214,7 +214,7 @@ def test_a_malformed_profile_is_told_with_its_keys_when_settings_are_read(tmp_pa
         load_settings({"HUOZI_LLM__PROFILES_DIR": str(tmp_path), "HUOZI_LLM__PROFILE": "mine"})
 
     assert "HUOZI_LLM__PROFILE='mine'" in str(caught.value)
-    assert "layer there is no such key" in str(caught.value)
+    assert "layer is no known key" in str(caught.value)
     assert "window_tokens is missing" in str(caught.value)
 
 

@@ -144,7 +144,7 @@ BROKEN = "broke off or sent what is not an OpenAI stream; the answer is incomple
             "拒绝了请求，错误: out of memory。",
         ),
         (
-            [Status(401, {"error": {"message": "bad key"}})],
+            [Status(401, {"error": {"message": "bad key."}})],
             ModelServerRefusedError,
             "refused the request with error 401: bad key. Set HUOZI_LLM__API_KEY to a key that it accepts.",
             "拒绝了请求，错误 401: bad key。请把 HUOZI_LLM__API_KEY 设为它认可的密钥。",

@@ -57,6 +57,16 @@ def test_every_bad_line_is_counted_and_the_first_are_named_when_a_file_is_read(t
     assert "line 6: temperature is 'hot'; and 2 more." in told
 
 
+def test_a_bad_line_ends_with_one_full_stop_when_the_template_refuses_it(tmp_path: Path):
+    path = write(tmp_path / "a.jsonl", {"messages": [{"role": "法师", "content": "x"}]})
+
+    with pytest.raises(BatchFileError) as caught:
+        read_requests(path, "huozi")
+
+    assert "has 1 line that cannot be used: line 1: " in caught.value.render("en")
+    assert ".." not in caught.value.message.en and "。。" not in caught.value.render("zh")
+
+
 def test_the_file_is_named_when_it_is_not_there_or_not_utf8(tmp_path: Path):
     (tmp_path / "gbk.jsonl").write_bytes("年假".encode("gbk"))
 

@@ -147,9 +147,10 @@ def test_everything_is_told_at_once_with_file_and_key_when_a_file_is_wrong(tmp_p
         "  window_tokens should be a whole number, is True",
         "  layers should be a whole number, is '二'",
         "  formats[0].engines[0] should be 'vllm', 'transformers', 'llama.cpp' or 'ollama', is 'vlm'",
-        "  layer there is no such key",
+        "  layer is no known key",
     ]
     assert "title 缺少" in problems(path, "zh")
+    assert "应为 'vllm'、'transformers'、'llama.cpp'、'ollama'，现为 'vlm'" in problems(path, "zh")
 
 
 @pytest.mark.parametrize(
