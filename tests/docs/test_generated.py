@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from api.cli import HOMES
 from api.settings import load_settings, variables
+from scripts import docs
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def docs() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("scripts_docs", ROOT / "scripts" / "docs.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("name", ["docs/settings.md", "docs/commands.md"])
-def test_a_page_is_what_the_code_says_when_it_is_generated_again(name: str, docs: ModuleType) -> None:
+def test_a_page_is_what_the_code_says_when_it_is_generated_again(name: str) -> None:
     text = (ROOT / name).read_text("utf-8")
 
     assert docs.replaced(text, docs.generated()[ROOT / name]) == text, "run `make docs`"
 
 
-def test_the_env_template_is_what_the_code_says_when_it_is_generated_again(docs: ModuleType) -> None:
+def test_the_env_template_is_what_the_code_says_when_it_is_generated_again() -> None:
     assert (ROOT / ".env.example").read_text("utf-8") == docs.env_example(), "run `make docs`"
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -13,6 +11,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from api.cli import run
 from assistant.serving.plan_record import Wish
 from assistant.template import render
+from scripts import docs
 
 ROOT = Path(__file__).parents[2]
 PAGES = {"docs/model.md": "en", "docs/model.zh-CN.md": "zh"}
@@ -26,17 +25,8 @@ def page(name: str) -> str:
     return (ROOT / name).read_text("utf-8")
 
 
-@pytest.fixture(scope="module")
-def docs() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("scripts_docs", ROOT / "scripts" / "docs.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize(("name", "language"), PAGES.items())
-def test_a_page_shows_what_the_commands_print_when_they_run_again(name: str, language: str, docs: ModuleType) -> None:
+def test_a_page_shows_what_the_commands_print_when_they_run_again(name: str, language: str) -> None:
     text = page(name)
 
     assert len(_TYPED.findall(text)) >= 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,8 +23,13 @@ def environment(data: Path, **settings: str) -> dict[str, str]:
 
 def huozi(*words: str, data: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, in an empty folder beside the data."""
+    return run([HUOZI, *words], data=data, **settings)
+
+
+def run(command: Sequence[str], *, data: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run any program to its end, with the data and the settings of a test."""
     return subprocess.run(
-        [HUOZI, *words],
+        command,
         env=environment(data, **settings),
         cwd=data.parent,
         capture_output=True,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
-from tests.integration.cli_process import DEADLINE_S, environment, huozi
+from tests.integration.cli_process import huozi, run
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,15 +20,7 @@ def ingest_samples(folder: Path) -> Path:
 
 def run_example(name: str, *words: str, data: Path, base_url: str, **settings: str) -> str:
     """Run an example to its end and return what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(ROOT / "examples" / name), *words],
-        env=environment(data, HUOZI_LLM__BASE_URL=base_url, **settings),
-        cwd=data.parent,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=DEADLINE_S,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
+    command = [sys.executable, "-W", "error", str(ROOT / "examples" / name), *words]
+    done = run(command, data=data, HUOZI_LLM__BASE_URL=base_url, **settings)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout

@@ -1,23 +1,11 @@
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
-
 import pytest
 
-
-@pytest.fixture(scope="module")
-def install() -> ModuleType:
-    path = Path(__file__).parents[3] / "scripts" / "install.py"
-    spec = importlib.util.spec_from_file_location("scripts_install", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from scripts import install
 
 
-def test_the_bar_moves_with_each_package_when_pip_speaks(install: ModuleType) -> None:
+def test_the_bar_moves_with_each_package_when_pip_speaks() -> None:
     bar = install.Bar(total=4)
     seen = []
 
@@ -42,7 +30,7 @@ def test_the_bar_moves_with_each_package_when_pip_speaks(install: ModuleType) ->
     ]
 
 
-def test_the_bar_never_overflows_when_there_are_more_packages_than_expected(install: ModuleType) -> None:
+def test_the_bar_never_overflows_when_there_are_more_packages_than_expected() -> None:
     bar = install.Bar(total=1)
 
     for _ in range(3):

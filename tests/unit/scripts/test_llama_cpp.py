@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[3] / "scripts"))
-import llama_cpp
+from scripts import llama_cpp
 
 
 def test_the_way_to_get_them_is_told_when_tools_are_missing(monkeypatch: pytest.MonkeyPatch):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import importlib.util
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -11,11 +11,8 @@ SCRIPTS = Path(__file__).parents[3] / "scripts"
 
 @pytest.fixture
 def vllm_env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    spec = importlib.util.spec_from_file_location("scripts_vllm_env", SCRIPTS / "vllm_env.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    monkeypatch.syspath_prepend(str(SCRIPTS))  # it imports its neighbours as a script does
+    module = import_module("scripts.vllm_env")
     monkeypatch.setattr(module, "FOLDER", tmp_path / "environment")
     monkeypatch.setattr(module, "supported", lambda: True)
     return module
