@@ -24,13 +24,14 @@ from pydantic import Field, model_validator
 from assistant.context_overflow import PromptOverflowError, is_overflow, overflow
 from assistant.control_tokens import neutralise
 from assistant.errors import TokenizeUnsupportedError, no_model_server, tokenize_unsupported
+from assistant.payload import for_server
 from assistant.raw_stream import AsyncCompletions, Completions
 from assistant.replies import as_assistant, follow, mark_chunk, plain_text, text_chunk, with_sorted_calls
 from assistant.serving.profile import Profile, load_profile
 from assistant.settings import UNSET_KEY, LlmSettings
-from assistant.structured_output import Method, response_format, structured
+from assistant.structured_output import Method, structured
 from assistant.token_counter import TokenCounter
-from assistant.tool_arguments import StreamedCalls, as_strict, plain_arguments
+from assistant.tool_arguments import StreamedCalls
 
 _ALIASES = {
     "model": "model_name",
@@ -113,20 +114,7 @@ class ChatHuozi(BaseChatOpenAI):
         self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         payload = super()._get_request_payload(input_, stop=stop, **kwargs)
-        if "max_completion_tokens" in payload:  # the name that ChatOpenAI has for it, and not every server
-            payload["max_tokens"] = payload.pop("max_completion_tokens")
-        extra = dict(payload.get("extra_body") or {})
-        if wanted := payload.pop("response_format", None):
-            # Out of the SDK's sight: for a schema it goes another way, which parses every event by itself.
-            extra["response_format"] = response_format(wanted)
-        if payload.get("tools"):
-            payload["tools"] = list(map(as_strict, payload["tools"]))
-        payload["extra_body"] = extra
-        _add_stops(payload, self.served, send_ids=self.send_stop_ids)
-        for message in payload["messages"]:
-            for call in message.get("tool_calls") or ():
-                call["function"]["arguments"] = plain_arguments(call["function"]["arguments"])
-        return payload
+        return for_server(payload, self.served, send_stop_ids=self.send_stop_ids)
 
     # --- what comes back ---
 
@@ -344,17 +332,6 @@ class ChatHuozi(BaseChatOpenAI):
     def is_lc_serializable(cls) -> bool:
         """Say that LangChain may save it, without its key."""
         return True
-
-
-def _add_stops(payload: Json, profile: Profile, *, send_ids: bool) -> None:
-    """Let the answer end where the profile's turns end, beside what the caller asks for."""
-    extra = payload["extra_body"]
-    asked = [*extra.pop("stop_token_ids", ()), *payload.pop("stop_token_ids", ())]
-    if send_ids:
-        extra["stop_token_ids"] = list(dict.fromkeys([*profile.stop_token_ids, *asked]))
-    if profile.stop:
-        stop = payload.get("stop") or ()
-        payload["stop"] = list(dict.fromkeys([*([stop] if isinstance(stop, str) else stop), *profile.stop]))
 
 
 def _shown(url: str) -> str:
