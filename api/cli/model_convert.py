@@ -90,7 +90,8 @@ def run(
     dry_run: bool,
 ) -> None:
     """Convert; the result's path goes to stdout."""
-    from assistant.serving.convert import check_awq, check_quant
+    from assistant.serving.awq import check_awq
+    from assistant.serving.convert import check_quant
 
     session = session_of(ctx)
     model = profile_of(session, profile)
@@ -151,8 +152,9 @@ def _to_awq(
 ) -> None:
     import json
 
+    from assistant.serving.awq import AWQ_CHILD, awq_job, calibration_lines
     from assistant.serving.commands import need_gpus
-    from assistant.serving.convert import AWQ_CHILD, Step, awq_job, calibration_lines
+    from assistant.serving.convert import Step
     from assistant.serving.download import check_space
     from assistant.serving.overlay import make_overlay
 

@@ -1,9 +1,9 @@
-"""Quantises a Mixtral checkpoint to AWQ (4 bits, groups of 128). Run by `assistant/serving/convert.py`.
+"""Quantises a Mixtral checkpoint to AWQ (4 bits, groups of 128). Run by `huozi model convert`.
 
     PYTHON awq.py JOB.json
 
-It needs llmcompressor (the successor of AutoAWQ, which is no longer maintained) and a GPU. The job file is written by
-`convert.awq_job`: paths, calibration settings and the recipe, so that all that is decided can be read and tested.
+It needs llmcompressor (the successor of AutoAWQ, which is no longer maintained) and a GPU. The job file is what
+`assistant/serving/awq.py` decides: paths, calibration settings and the recipe, so that it can be read and tested.
 """
 
 from __future__ import annotations

@@ -3,27 +3,21 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import prompts
 from assistant.serving.convert import (
-    AWQ_CHILD,
     LlamaCpp,
     Step,
-    awq_job,
-    awq_recipe,
-    calibration_lines,
-    check_awq,
     check_quant,
     find_llama_cpp,
     gguf_bytes,
     gguf_steps,
     run_steps,
 )
-from assistant.serving.errors import BatchFileError, ConversionError, EngineMissingError, EngineUnfitError
+from assistant.serving.errors import ConversionError, EngineMissingError, EngineUnfitError
 from assistant.serving.overlay import make_overlay
 from assistant.serving.profile import load_profile
 from assistant.serving.weights import Weights
@@ -114,53 +108,3 @@ def test_the_files_end_of_text_is_the_turns_end_when_it_goes_into_a_gguf(tmp_pat
 
     assert json.loads((folder / "tokenizer_config.json").read_text())["eos_token"] == "<|endofutterance|>"
     assert (folder / "chat_template.jinja").read_text("utf-8") == prompts.chat_template("huozi")
-
-
-def test_the_router_is_balanced_and_not_rounded_when_awq_quantises_mixtral():
-    recipe = awq_recipe()
-    routed = next(one for one in recipe["mappings"] if "post_attention" in one["smooth"])
-
-    assert r"re:.*mlp\.gate$" in routed["balance"] and r"re:.*mlp\.gate$" in recipe["ignore"]
-    assert (recipe["scheme"], recipe["targets"]) == ("W4A16_ASYM", ["Linear"])
-
-
-def test_every_expert_sees_every_text_when_awq_calibrates():
-    job = awq_job(Path("/o"), Path("/t.jsonl"), Path("/x"))
-
-    assert job["moe_calibrate_all_experts"] is True
-    assert (job["num_calibration_samples"], job["max_seq_length"]) == (256, 2048)
-    assert AWQ_CHILD.is_file()
-
-
-def test_awq_is_refused_when_the_model_is_no_mixtral():
-    check_awq(HUOZI)
-    with pytest.raises(EngineUnfitError) as caught:
-        check_awq(load_profile("llama3-chinese"))
-
-    assert caught.value.render("en") == "The AWQ recipe is for Mixtral; llama3-chinese is llama. Use --to gguf."
-
-
-def test_calibration_texts_are_as_the_model_reads_them_when_they_are_conversations(tmp_path: Path):
-    path = tmp_path / "校准.jsonl"
-    lines = [json.dumps({"prompt": "年假？"}), json.dumps({"text": "原样"}), "𠮷野家", *["x"] * 13]
-    path.write_text("\n".join(lines), "utf-8")
-
-    texts = [json.loads(line)["text"] for line in calibration_lines(path, HUOZI)]
-    assert texts[0] == "<|beginofutterance|>用户\n年假？<|endofutterance|>\n<|beginofutterance|>助手\n"
-    assert texts[1] == "原样" and "𠮷野家" in texts[2] and len(texts) == 16
-
-
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        ("一\n二\n", "has 2 texts; calibration needs 16 at least. 256 conversations like those"),
-        ("{\n" * 16, "Line 1 of"),
-        (json.dumps({"messages": [{"role": "法师", "content": ""}]}) + "\n" + "x\n" * 16, "Line 1 of"),
-    ],
-)
-def test_calibration_texts_are_refused_when_they_are_few_or_broken(content: str, told: str, tmp_path: Path):
-    (tmp_path / "t.jsonl").write_text(content, "utf-8")
-    with pytest.raises(BatchFileError) as caught:
-        calibration_lines(tmp_path / "t.jsonl", replace(HUOZI))
-
-    assert told in caught.value.render("en")
