@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -113,18 +115,23 @@ with open_folder(Path(sys.argv[1])) as folder:
 """
 
 
-def start_script(tmp_path, docs, start) -> "subprocess.Popen[str]":
-    """Return a user's script, as it lies in a file of its own."""
+@contextmanager
+def start_script(tmp_path, docs, start) -> "Iterator[subprocess.Popen[str]]":
+    """A user's script, as it lies in a file of its own; killed at the end, should it still run."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT, "utf-8")
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, str(script), str(tmp_path / "data"), str(docs), start],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def wait_gone(pid: int) -> bool:
