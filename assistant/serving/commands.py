@@ -21,7 +21,7 @@ from assistant.serving.engines import (
 )
 from assistant.serving.errors import EngineUnfitError, NoGpuError
 from assistant.serving.installs import PythonInstall
-from assistant.serving.overlay import make_overlay, write_generation_config
+from assistant.serving.overlay import make_hub_cache, make_overlay, write_generation_config
 from retrieval.errors import Message
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def command_for(
         overlay = folder / SERVED_NAME
         if weights.form != "gguf":
             make_overlay(overlay, weights.path, profile)
-        return transformers.command(profile, weights, options, install=install, overlay=overlay)
+        cache = make_hub_cache(folder / "hub", overlay)
+        return transformers.command(profile, weights, options, install=install, overlay=overlay, cache=cache)
     if engine == "llama.cpp":
         llamacpp.need_gguf(engine, weights)
         program = installs.find_program("llama-server", engine, env)

@@ -83,6 +83,28 @@ def make_overlay(folder: Path, checkpoint: Path, profile: Profile, *, ends_turns
     return folder
 
 
+def make_hub_cache(folder: Path, overlay: Path) -> Path:
+    """Make a cache of Hugging Face's form that holds an overlay under its own name, as one link.
+
+    `transformers serve` lists what such a cache holds as its models, and nothing else; where there is no cache at all,
+    its list is an error 500.
+
+    Args:
+        folder: Made if it is not there.
+        overlay: From `make_overlay`.
+
+    Returns:
+        The folder.
+    """
+    repository, revision = folder / f"models--{overlay.name}", "0" * 40
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(revision, "utf-8")
+    (repository / "snapshots" / revision).mkdir(parents=True)
+    if (overlay / "config.json").exists():
+        (repository / "snapshots" / revision / "config.json").symlink_to((overlay / "config.json").resolve())
+    return folder
+
+
 def _turn_end(checkpoint: Path, profile: Profile) -> str | None:
     """Return the control token that ends a turn, if the tokenizer has it."""
     ends = set(profile.stop_token_ids)

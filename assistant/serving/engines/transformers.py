@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 def command(
-    profile: Profile, weights: Weights, options: ServeOptions, *, install: PythonInstall, overlay: Path
+    profile: Profile,
+    weights: Weights,
+    options: ServeOptions,
+    *,
+    install: PythonInstall,
+    overlay: Path,
+    cache: Path,
 ) -> Command:
     """Return how transformers serves the model.
 
@@ -26,6 +32,7 @@ def command(
         install: Where transformers is.
         overlay: A copy of the checkpoint's folder made of links, with our chat template and stop ids; its own name
             is the served model's name, since this server answers to the name it was started with and no other.
+        cache: Of Hugging Face's form, with the overlay in it: the server lists what it holds as its models.
 
     Raises:
         EngineUnfitError, OpenServerError: If it cannot do what is asked, or would be open to the network.
@@ -44,6 +51,7 @@ def command(
             *(("--quantization", options.quantization) if options.quantization else ()),
             *options.extra,
         ),
+        env={"HF_HUB_CACHE": str(cache)},
         defaults=OFFLINE,
         ready_url=f"{root}/health",
         base_url=f"{root}/v1",

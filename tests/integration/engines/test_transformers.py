@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from assistant import ChatHuozi
+from assistant.serving.probe import probe
+from assistant.settings import LlmSettings
 from tests.integration.engines.served import Served, served
 from tests.tiny_mixtral import build
 
@@ -40,6 +42,13 @@ def test_chat_huozi_streams_when_it_is_set_up_as_the_command_says(model: Served)
         whole += chunk
     assert str(whole.content).endswith("[1]。")
     assert whole.usage_metadata is not None and whole.usage_metadata["input_tokens"] == 17
+
+
+def test_the_probe_finds_the_model_when_it_is_set_up_as_the_command_says(model: Served):
+    report = probe(LlmSettings(base_url=model.settings["HUOZI_LLM__BASE_URL"], send_stop_ids=False))
+
+    assert report.served == ("huozi",)
+    assert report.problems == ()
 
 
 def test_the_server_ends_with_the_command_when_it_is_interrupted(tmp_path: Path, model: Served):
