@@ -34,6 +34,10 @@ _STATUS_HINTS = {
         en="Set HUOZI_LLM__MODEL to a model that it serves and HUOZI_LLM__BASE_URL to its path, usually ending in /v1.",
         zh="请把 HUOZI_LLM__MODEL 设为它提供的模型名，并确认 HUOZI_LLM__BASE_URL 的路径（通常以 /v1 结尾）。",
     ),
+    422: Message(
+        en="It takes OpenAI's own fields alone, as `transformers serve` does: set HUOZI_LLM__SEND_STOP_IDS=false.",
+        zh="它只接受 OpenAI 自己的字段（`transformers serve` 就是这样）：请设 HUOZI_LLM__SEND_STOP_IDS=false。",
+    ),
     429: Message(en="It is overloaded; try again later.", zh="它现在太忙，请稍后再试。"),
     500: Message(en="Look into the model server's log, and try again.", zh="请查看模型服务的日志后重试。"),
     400: Message(

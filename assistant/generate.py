@@ -154,5 +154,5 @@ def _caused_by(error: BaseException | None, *names: str) -> bool:
 
 def _reason(error: Any) -> str:
     body = error.body
-    said = body.get("message") if isinstance(body, dict) else None
+    said = body.get("message") or body.get("detail") if isinstance(body, dict) else None
     return " ".join(str(said).split())[:_MAX_REASON_CHARS] if said else ""

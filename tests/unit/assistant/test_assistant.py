@@ -149,6 +149,12 @@ BROKEN = "broke off or sent what is not an OpenAI stream; the answer is incomple
             "refused the request with error 401: bad key. Set HUOZI_LLM__API_KEY to a key that it accepts.",
             "拒绝了请求，错误 401: bad key。请把 HUOZI_LLM__API_KEY 设为它认可的密钥。",
         ),
+        (
+            [Status(422, {"detail": "Unexpected fields in the request: {'stop_token_ids'}"})],
+            ModelServerRefusedError,
+            "error 422: Unexpected fields in the request: {'stop_token_ids'}. It takes OpenAI's own fields alone",
+            "请设 HUOZI_LLM__SEND_STOP_IDS=false。",
+        ),
         ([Status(404)], ModelServerRefusedError, "error 404. Set HUOZI_LLM__MODEL", "请把 HUOZI_LLM__MODEL 设为"),
         ([Status(400, {"error": {"message": "too long"}})], ModelServerRefusedError, "Ask a shorter", "请缩短问题"),
         ([Status(429)], ModelServerRefusedError, "It is overloaded; try again later.", "请稍后再试。"),
