@@ -14,8 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 from assistant.serving.batch_file import BatchRequest, Json, lines_of, read_results, write_results
 from assistant.serving.engines import OFFLINE, ServeOptions, template_path, vllm
 from assistant.serving.errors import EngineFailedError
-from assistant.serving.failures import cause_of, tail
-from assistant.serving.launch import cannot_run
+from assistant.serving.failures import cannot_run, cause_of, tail
 from retrieval.errors import Message
 
 if TYPE_CHECKING:

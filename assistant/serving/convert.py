@@ -11,8 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from assistant.serving import installs
 from assistant.serving.errors import ConversionError, EngineMissingError, EngineUnfitError
-from assistant.serving.failures import cause_of, tail
-from assistant.serving.launch import cannot_run
+from assistant.serving.failures import cannot_run, cause_of, tail
 from retrieval.errors import Message
 
 if TYPE_CHECKING:

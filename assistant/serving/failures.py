@@ -1,10 +1,10 @@
-"""From an engine's last lines to what the user can do: known failures first, the lines themselves always."""
+"""What is said of an engine that cannot start, or ends early: known causes first, its own last lines always."""
 
 from __future__ import annotations
 
 import re
 
-from assistant.serving.errors import EngineFailedError
+from assistant.serving.errors import EngineFailedError, EngineMissingError
 from retrieval.errors import Message
 
 TAIL_LINES = 15
@@ -68,6 +68,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], Message], ...] = (
         ),
     ),
 )
+_KILLED = Message(en="The system killed it, most often for lack of main memory.", zh="它被系统终止，多半是内存不足。")
 _LOOK = Message(en="Its whole log is there.", zh="完整日志见该文件。")
 
 
@@ -81,6 +82,15 @@ def cause_of(log: str) -> Message | None:
     """Return what to do about a failure that the log shows, if it is a known one."""
     text = _ANSI.sub("", log)
     return next((hint for pattern, hint in _CAUSES if pattern.search(text)), None)
+
+
+def cannot_run(program: str, error: OSError) -> EngineMissingError:
+    """Build the error for a program that cannot be started."""
+    reason = error.strerror or str(error)
+    return EngineMissingError(
+        Message(en=f"{program!r} cannot be started: {reason}.", zh=f"无法启动 {program!r}：{reason}。"),
+        hint=Message(en="Install the engine again (docs/engines.md).", zh="请重新安装引擎（docs/engines.md）。"),
+    )
 
 
 def ended_early(engine: str, code: int, log: str, log_path: str) -> EngineFailedError:
@@ -97,9 +107,6 @@ def ended_early(engine: str, code: int, log: str, log_path: str) -> EngineFailed
         ),
         hint=hint,
     )
-
-
-_KILLED = Message(en="The system killed it, most often for lack of main memory.", zh="它被系统终止，多半是内存不足。")
 
 
 def too_slow(engine: str, deadline_s: float, log: str, log_path: str) -> EngineFailedError:

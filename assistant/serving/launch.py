@@ -21,8 +21,8 @@ from types import FrameType, TracebackType
 from typing import Self
 
 from assistant.serving.engines import Command
-from assistant.serving.errors import EngineFailedError, EngineMissingError, PortTakenError
-from assistant.serving.failures import ended_early, tail, too_slow
+from assistant.serving.errors import EngineFailedError, PortTakenError
+from assistant.serving.failures import cannot_run, ended_early, tail, too_slow
 from retrieval.errors import Message
 
 POLL_S = 0.25
@@ -194,15 +194,6 @@ def run_step(argv: tuple[str, ...], *, engine: str, environment: Mapping[str, st
                 zh=f"{engine}：{shown!r} 失败，退出码 {done.returncode}：\n{said}",
             )
         )
-
-
-def cannot_run(program: str, error: OSError) -> EngineMissingError:
-    """Build the error for a program that cannot be started."""
-    reason = error.strerror or str(error)
-    return EngineMissingError(
-        Message(en=f"{program!r} cannot be started: {reason}.", zh=f"无法启动 {program!r}：{reason}。"),
-        hint=Message(en="Install the engine again (docs/engines.md).", zh="请重新安装引擎（docs/engines.md）。"),
-    )
 
 
 @contextlib.contextmanager
