@@ -168,6 +168,8 @@ def _gpus(plan: Plan, gpus: tuple[Gpu, ...], say: Say, described: str) -> str:
     head = f"{described} ({names})" if names else described
     if plan.n_gpus in (0, 1) and len(gpus) <= 1:
         return head
+    if plan.n_gpus == 1:
+        return head + say("，用 1 块", ", 1 in use")
     shared = say("按层分配", "by layer") if plan.engine != "vllm" else say("张量并行", "tensor parallel")
     return head + say(f"，用 {plan.n_gpus} 块，{shared}", f", {plan.n_gpus} in use, {shared}")
 
