@@ -94,14 +94,14 @@ def run(
     from assistant.serving.batch import job_of, run_batch
     from assistant.serving.batch_file import read_requests
     from assistant.serving.commands import check_vllm_gpus, own_window
-    from assistant.serving.engines import ServeOptions, template_path
+    from assistant.serving.engines import ServeOptions
     from assistant.serving.installs import find_vllm
     from assistant.serving.overlay import write_generation_config
 
     session = session_of(ctx)
     say = session.say
     model = profile_of(session, profile)
-    requests = read_requests(input_file, template_path(model))
+    requests = read_requests(input_file, model.template_path)
     wanted = form_of(model, form, "vllm")
     options = ServeOptions(
         window_tokens=chosen["window"], tensor_parallel=chosen["tensor_parallel"], dtype=chosen["dtype"]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.errors import ChatTemplateError
-from assistant.serving.engines import template_path
 from assistant.serving.errors import BatchFileError, EngineUnfitError
 from assistant.template import render
 from retrieval.errors import Message
@@ -128,7 +127,7 @@ def _calibration_text(line: str, number: int, path: Path, profile: Profile) -> s
     content = value if isinstance(value, str) else value.get("prompt")
     messages = value.get("messages") if isinstance(value, dict) else None
     try:
-        return render(messages or [{"role": "user", "content": content}], template=template_path(profile))
+        return render(messages or [{"role": "user", "content": content}], template=profile.template_path)
     except ChatTemplateError as exc:
         raise _bad_line(path, number, Message(en=exc.render("en"), zh=exc.render("zh"))) from exc
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from assistant.serving.batch_file import BatchRequest, Json, lines_of, read_results, write_results
-from assistant.serving.engines import OFFLINE, ServeOptions, template_path, vllm
+from assistant.serving.engines import OFFLINE, ServeOptions, vllm
 from assistant.serving.errors import EngineFailedError
 from assistant.serving.failures import cannot_run, cause_of, tail
 from retrieval.errors import Message
@@ -48,7 +48,7 @@ def job_of(
 ) -> Json:
     """Return what the child needs to know before the first request."""
     arguments = vllm.model_arguments(profile, weights, options, install=install, generation=generation)
-    template = template_path(profile).read_text("utf-8")
+    template = profile.template_path.read_text("utf-8")
     return {"engine": {"model": str(weights.path), **arguments}, "template": template}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant.serving.engines import generation_config, template_path
+from assistant.serving.engines import generation_config
 
 if TYPE_CHECKING:
     from assistant.serving.profile import Profile
@@ -78,7 +78,7 @@ def make_overlay(folder: Path, checkpoint: Path, profile: Profile, *, ends_turns
     if ends_turns and end is not None:
         settings["eos_token"] = end
     _write_json(folder / "tokenizer_config.json", settings)
-    (folder / "chat_template.jinja").write_text(template_path(profile).read_text("utf-8"), "utf-8")
+    (folder / "chat_template.jinja").write_text(profile.template_path.read_text("utf-8"), "utf-8")
     write_generation_config(folder, checkpoint, profile)
     return folder
 

@@ -123,7 +123,10 @@ def _template(settings: LlmSettings) -> Generator[httpx.Request, Answer, Templat
     answer = yield _tokenize(settings, messages=trial, add_generation_prompt=True)
     if _has_no_template(answer):
         return "missing"
-    texts: dict[Template, str] = {"ours": _ours(profile, trial), "published": _published(profile, trial)}
+    texts: dict[Template, str] = {
+        "ours": render(trial, template=profile.template_path),
+        "published": _published(profile, trial),
+    }
     theirs = _tokens(answer)
     if theirs is None:
         applied = _json((yield _to_root(settings, "/apply-template", {"messages": trial})))
@@ -133,11 +136,6 @@ def _template(settings: LlmSettings) -> Generator[httpx.Request, Answer, Templat
         if text and _tokens((yield _tokenize(settings, prompt=text))) == theirs:
             return name
     return "other"
-
-
-def _ours(profile: Profile, trial: list[dict[str, str]]) -> str:
-    own = profile.template.endswith(".jinja")
-    return render(trial, template=profile.template_path if own else profile.template)
 
 
 def _trial(profile: Profile) -> list[dict[str, str]]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import prompts
 from assistant.serving.errors import EngineUnfitError, OpenServerError
 from retrieval.errors import Message
 
@@ -79,13 +78,6 @@ class Command:
     def environment(self, own: Mapping[str, str]) -> dict[str, str]:
         """Return the whole environment of the engine, over that of this process."""
         return {**self.defaults, **own, **self.env}
-
-
-def template_path(profile: Profile) -> Path:
-    """Return the profile's chat template: one of ours, or a user's own file."""
-    if profile.template in prompts.chat_templates():
-        return prompts.chat_template_path(profile.template)
-    return Path(profile.template)
 
 
 def window_of(profile: Profile, options: ServeOptions) -> int:

@@ -10,7 +10,6 @@ from assistant.serving.engines import (
     Command,
     ServeOptions,
     check_open,
-    template_path,
     unfit,
     url_of,
     window_of,
@@ -68,7 +67,7 @@ def command(profile: Profile, weights: Weights, options: ServeOptions, *, progra
 
 def template_text(profile: Profile) -> str:
     """Return the profile's chat template as llama.cpp needs it; it renders the same text."""
-    return PREFIX + template_path(profile).read_text("utf-8")
+    return PREFIX + profile.template_path.read_text("utf-8")
 
 
 def need_gguf(engine: str, weights: Weights) -> None:
