@@ -63,9 +63,11 @@ class Served:
         """End it by a signal; return its exit code."""
         self.process.send_signal(number)
         assert self.process.stdout is not None
-        rest, _ = self.process.communicate(timeout=60)
+        code = self.process.wait(timeout=60)
+        # Not by `communicate`: it would miss lines that came with the first one, which `wait` read.
+        rest = self.process.stdout.read()
         self.settings |= dict(line.split("=", 1) for line in rest.splitlines() if "=" in line)
-        return self.process.returncode
+        return code
 
 
 @contextmanager
