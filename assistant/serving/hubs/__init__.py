@@ -64,10 +64,14 @@ def open_hub(name: str, endpoint: str | None = None) -> Hub:
     return hub
 
 
-def cannot_fetch(hub: str, repo: str, reason: str, hint: Message | None = None) -> DownloadError:
+NO_REPOSITORY = Message(en="there is no such repository, or it is not open to you", zh="没有这个仓库，或您无权访问")
+
+
+def cannot_fetch(hub: str, repo: str, reason: str | Message, hint: Message | None = None) -> DownloadError:
     """Build the error for a hub that does not give a repository."""
+    why = Message(en=reason, zh=reason) if isinstance(reason, str) else reason
     return DownloadError(
-        Message(en=f"{hub} does not give {repo!r}: {reason}.", zh=f"无法从 {hub} 下载 {repo!r}：{reason}。"),
+        Message(en=f"{hub} does not give {repo!r}: {why.en}.", zh=f"无法从 {hub} 下载 {repo!r}：{why.zh}。"),
         hint=hint
         or Message(
             en="Run the command again: it goes on where it broke off. Or fetch the files another way and give their"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from assistant.serving.hubs import RemoteFile, cannot_fetch
+from assistant.serving.hubs import NO_REPOSITORY, RemoteFile, cannot_fetch
 from retrieval.errors import Message
 
 NAME = "Hugging Face"
@@ -65,12 +65,18 @@ def _told(repo: str, call: Callable[[], T]) -> T:
     try:
         return call()
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError) as exc:
-        raise cannot_fetch(NAME, repo, "there is no such repository, or it is not open to you", _NO_REPO) from exc
+        raise cannot_fetch(NAME, repo, NO_REPOSITORY, _NO_REPO) from exc
     except errors.OfflineModeIsEnabled as exc:
-        raise cannot_fetch(NAME, repo, "HF_HUB_OFFLINE is set", _OFFLINE) from exc
+        raise cannot_fetch(
+            NAME, repo, Message(en="HF_HUB_OFFLINE is set", zh="已设置 HF_HUB_OFFLINE"), _OFFLINE
+        ) from exc
     except errors.HfHubHTTPError as exc:
-        raise cannot_fetch(NAME, repo, f"HTTP status {exc.response.status_code}") from exc
+        code = exc.response.status_code
+        raise cannot_fetch(NAME, repo, Message(en=f"HTTP status {code}", zh=f"HTTP 状态码 {code}")) from exc
     except (http_error, errors.LocalEntryNotFoundError, ConnectionError) as exc:
-        raise cannot_fetch(NAME, repo, f"no connection ({type(exc).__name__})", _MIRROR) from exc
+        kind = type(exc).__name__
+        raise cannot_fetch(
+            NAME, repo, Message(en=f"no connection ({kind})", zh=f"无法连接（{kind}）"), _MIRROR
+        ) from exc
     except OSError as exc:
         raise cannot_fetch(NAME, repo, exc.strerror or str(exc)) from exc

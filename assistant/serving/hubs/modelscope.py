@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from assistant.serving.hubs import RemoteFile, cannot_fetch
+from assistant.serving.hubs import NO_REPOSITORY, RemoteFile, cannot_fetch
 from retrieval.errors import Message, MissingExtraError
 
 NAME = "ModelScope"
@@ -74,6 +74,6 @@ def _told(repo: str, call: Callable[[], T]) -> T:
     try:
         return call()
     except (errors.NotExistError, errors.AuthenticationError, errors.PermissionDeniedError) as exc:
-        raise cannot_fetch(NAME, repo, "there is no such repository, or it is not open to you", _NO_REPO) from exc
+        raise cannot_fetch(NAME, repo, NO_REPOSITORY, _NO_REPO) from exc
     except (errors.HubError, requests.RequestException, OSError) as exc:
         raise cannot_fetch(NAME, repo, f"{type(exc).__name__}: {str(exc).splitlines()[0][:200]}") from exc

@@ -109,6 +109,7 @@ def test_a_mirror_is_proposed_when_hugging_face_does_not_answer(tmp_path: Path):
         download(HUOZI, BF16, REPO, hub, tmp_path)
 
     assert "no connection (ConnectError)" in caught.value.render("en")
+    assert "：无法连接（ConnectError）。" in caught.value.render("zh")
     assert "HF_ENDPOINT" in caught.value.render("zh")
     assert caught.value.retryable
 
