@@ -45,12 +45,14 @@ class ChromaStore:
         self._place = url or str(folder)
         self._handles: dict[str, ChromaCollection] = {}
         self._lock = threading.Lock()
+        self._is_embedded = url is None
+        self._write_failed = False
         with self._translated():
             self._client = _connect(folder, url)
 
     def upsert(self, collection_id: str, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Add or overwrite chunks with their vectors, (len(chunks), dim) float32."""
-        with self._translated():
+        with self._translated(), self._writing():
             handle: Any = self._handle(collection_id, create=True)
             for i in range(0, len(chunks), UPSERT_BATCH):
                 batch = chunks[i : i + UPSERT_BATCH]
@@ -77,6 +79,7 @@ class ChromaStore:
         if document_ids is not None and not document_ids:
             return []
         with self._translated():
+            self._check_last_write()
             handle = self._handle(collection_id)
             if handle is None:
                 return []
@@ -153,6 +156,21 @@ class ChromaStore:
                     )
                 self._handles[collection_id] = handle
             return handle
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Remember whether the last write came through."""
+        try:
+            yield
+        except BaseException:
+            self._write_failed = self._is_embedded
+            raise
+        self._write_failed = False
+
+    def _check_last_write(self) -> None:
+        """Raise after a write that failed: on a full disk Chroma 1.5.9 may never come back from a query then."""
+        if self._write_failed:
+            raise OSError("its last write failed, it is not asked before one succeeds")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
