@@ -183,7 +183,7 @@ def event_object(event: AnswerEvent) -> Json | None:
     if isinstance(event, ErrorEvent):
         raise event.error
     if isinstance(event, SourcesEvent):
-        return {"type": "sources", "mode": event.mode, "sources": [hit_object(one) for one in event.sources]}
+        return {"type": "sources", "mode": event.mode, "sources": [hit_object(one.best) for one in event.sources]}
     if isinstance(event, TextEvent):
         return {"type": "text", "text": event.text}
     if isinstance(event, DoneEvent):

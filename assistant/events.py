@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from assistant.sources.source import Source
 from retrieval.errors import HuoziError
 from retrieval.models import Retrieval, ScoredChunk
 
 Role = Literal["user", "assistant", "system"]
-AnswerMode = Literal["generated", "extractive", "refused"]
+AnswerMode = Literal["generated", "extractive", "refused", "spoken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ class Answer:
         question: As asked.
         collection: The collection's name.
         text: What the user reads, with `[n]` markers.
-        mode: `generated` by a model, `extractive` (quoted sentences), or `refused`.
+        mode: `generated` by a model, `extractive` (quoted sentences), `refused`, or `spoken`: a greeting and the like,
+            answered without documents.
         citations: Checked citations, by index.
         usage: Tokens.
         model: The model that wrote it; `extractive` where none did.
@@ -92,9 +94,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class SourcesEvent:
-    """The chunks that the answer may cite, numbered from 1 in this order."""
+    """What the answer may cite."""
 
-    sources: tuple[ScoredChunk, ...]
+    sources: tuple[Source, ...]
     mode: AnswerMode
     type: Literal["sources"] = "sources"
 

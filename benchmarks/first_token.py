@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from assistant.refusal import is_answerable
+from assistant.refusal.decision import is_answerable
 from benchmarks.embedder import NAME, register
 from benchmarks.ingest import make_records
 from benchmarks.measure import machine, median, median_ratio, percentile, report, say

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import Protocol
 
 from assistant.assistant import Assistant
-from assistant.citations import PageOf, without_markers
+from assistant.checking.citations import PageOf, without_markers
 from assistant.errors import ModelServerDownError
 from assistant.evaluation.corpus import CorpusDocument, Question, find_corpus, load_corpus, load_questions
 from assistant.evaluation.metrics import Passage, Row, score, score_by_type

@@ -7,11 +7,12 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.citations import CitationStream
-from assistant.context import pack, token_bound
+from assistant.checking.citations import CitationStream
 from assistant.control_tokens import neutralise
 from assistant.events import Turn
-from assistant.extract import extract
+from assistant.sources.source import number_chunks
+from assistant.window.context import pack, token_bound
+from assistant.writers.extract import extract
 from retrieval.models import Chunk, ScoredChunk
 from retrieval.rerankers.coverage import sentence_spans
 
@@ -60,9 +61,9 @@ def documents(draw: st.DrawFn) -> tuple[str, list[ScoredChunk]]:
 @given(documents(), TEXTS, st.integers(1, 7))
 def test_quotes_slice_back_when_any_text_is_cited(made: tuple[str, list[ScoredChunk]], answer: str, size: int) -> None:
     document, sources = made
-    cited = CitationStream(sources)
+    cited = CitationStream(number_chunks(sources))
     shown = "".join(cited.feed(answer[i : i + size]) for i in range(0, len(answer), size)) + cited.finish()
-    whole = CitationStream(sources)
+    whole = CitationStream(number_chunks(sources))
     assert whole.feed(answer) + whole.finish() == shown == cited.text
     assert whole.citations() == cited.citations()
     for citation in cited.citations():
@@ -96,6 +97,6 @@ def test_window_is_never_over_budget_when_packed(
     made: tuple[str, list[ScoredChunk]], question: str, turns: list[str], window_tokens: int
 ) -> None:
     history = [Turn("user", text * 5) for text in turns]
-    window = pack(question, history, made[1] * 3, window_tokens=window_tokens, answer_tokens=300)
+    window = pack(question, history, number_chunks(made[1] * 3), window_tokens=window_tokens, answer_tokens=300)
     assert sum(token_bound(turn.text) for turn in window.messages) <= window_tokens - 300
     assert window.messages[-1].text.endswith(f"问题：{neutralise(question)}")

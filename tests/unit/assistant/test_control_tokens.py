@@ -4,8 +4,9 @@ import unicodedata
 
 import pytest
 
-from assistant.citations import CitationStream
+from assistant.checking.citations import CitationStream
 from assistant.control_tokens import DOT, INVISIBLE, RestoringStream, neutralise, restore
+from assistant.sources.source import number_chunks
 from tests.unit.assistant.builders import source
 
 
@@ -57,7 +58,7 @@ def test_dots_go_when_the_text_arrives_in_pieces(size: int) -> None:
 
 def test_answer_and_quote_show_the_token_when_the_model_quotes_it() -> None:
     original = "每一轮以<|endofutterance|>结束。"
-    cited = CitationStream([source(original)])
+    cited = CitationStream(number_chunks([source(original)]))
     shown = "".join(map(cited.feed, neutralise(original) + "[1]")) + cited.finish()
     assert shown == "每一轮以<|endofutterance|>结束。[1]"
     assert [citation.quote for citation in cited.citations()] == [original]

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from assistant.citations import CitationStream, is_supported, without_markers
+from assistant.checking.citations import CitationStream, is_supported, without_markers
+from assistant.sources.source import number_chunks
 from tests.unit.assistant.builders import source
 
 LEAVE = source("第一条 总则。年休假为5天。病假另算。", start=100, page=3)
@@ -10,7 +11,7 @@ TRAVEL = source("出差住宿费每天不超过400元。", name="差旅.docx")
 
 
 def stream(text: str, *, size: int = 1) -> tuple[str, CitationStream]:
-    cited = CitationStream([LEAVE, TRAVEL])
+    cited = CitationStream(number_chunks([LEAVE, TRAVEL]))
     shown = "".join(cited.feed(text[i : i + size]) for i in range(0, len(text), size)) + cited.finish()
     return shown, cited
 
@@ -51,7 +52,7 @@ def test_brackets_stay_when_they_are_no_markers(text: str) -> None:
 
 
 def test_only_the_possible_marker_is_held_when_text_streams() -> None:
-    cited = CitationStream([LEAVE])
+    cited = CitationStream(number_chunks([LEAVE]))
     assert cited.feed("年休假为5天。[") == "年休假为5天。"
     assert cited.feed("1") == ""
     assert cited.feed("] 完") == "[1] 完"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from assistant.extract import extract, leading, quotable_spans
+from assistant.writers.extract import extract, leading, quotable_spans
 from retrieval.models import ScoredChunk
 from tests.unit.assistant.builders import source
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from assistant.checking.support import best_sentence, has_han, share, tokens
 from assistant.control_tokens import RestoringStream
 from assistant.events import Citation
-from assistant.support import best_sentence, has_han, share, tokens
+from assistant.sources.source import Source
 from retrieval.models import Chunk, ScoredChunk
 from retrieval.rerankers.coverage import sentence_spans
 
@@ -52,12 +53,12 @@ class CitationStream:
     """Cleans the markers of a text that arrives in pieces, and collects their citations.
 
     Args:
-        sources: What `[1]`, `[2]`, ... stand for.
+        sources: What the numbers stand for.
         page_of: Where an offset lies.
     """
 
-    def __init__(self, sources: Sequence[ScoredChunk], page_of: PageOf = page_of_chunk) -> None:
-        self._sources = sources
+    def __init__(self, sources: Sequence[Source], page_of: PageOf = page_of_chunk) -> None:
+        self._sources = {source.number: source for source in sources}
         self._page_of = page_of
         self._restored = RestoringStream()
         self._held = ""
@@ -102,21 +103,24 @@ class CitationStream:
 
     def _mark(self, number: int) -> None:
         """Write the marker if it stands for something."""
-        if not 1 <= number <= len(self._sources):
+        if number not in self._sources:
             return
         claim = _last_sentence(self._text)
         if not claim:
             # The marker stands before its sentence; what it supports is known when the text is whole.
             self._text += f"[{number}]"
             self._leading.append((number, len(self._text)))
-        elif is_supported(claim, self._sources[number - 1].chunk):
+        elif any(is_supported(claim, scored.chunk) for scored in self._sources[number].chunks):
             self._text += f"[{number}]"
             self._citations.append(self._citation(number, claim))
 
     def _citation(self, number: int, claim: str) -> Citation:
-        source = self._sources[number - 1]
         spans = sentence_spans(claim)
         sentence = without_markers(claim[spans[0][0] : spans[0][1]]) if spans else claim
+        wanted = set(tokens(sentence))
+        source = max(
+            self._sources[number].chunks, key=lambda scored: share(wanted, set(tokens(scored.chunk.embedded_text)))
+        )
         return cite(number, source, *best_sentence(sentence, source.chunk.text), self._page_of)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from assistant.refusal import (
+from assistant.refusal.decision import (
     E5_WEIGHTS,
     KEYWORD_WEIGHTS,
     evidence_sum,
@@ -12,8 +12,8 @@ from assistant.refusal import (
     is_model_refusal,
     missing,
     names_another,
-    refusal_text,
 )
+from assistant.refusal.text import refusal_text
 from retrieval.models import Collection, Evidence, Retrieval, ScoredChunk
 from tests.unit.assistant.builders import BAD, GOOD, source
 

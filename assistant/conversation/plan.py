@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from assistant.checking.support import has_han
 from assistant.events import Turn
-from assistant.support import has_han
 from retrieval.errors import Language
 
 CONTEXT_TURNS = 2
@@ -41,6 +41,31 @@ class Search:
 
     question: str
     context: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do about a question.
+
+    Args:
+        question: As asked, trimmed.
+        searches: What to search for; several for a question over several facts, none where `reply` says it all.
+        reply: What to say without looking anything up: to a greeting, thanks, a question about the assistant.
+        rewritten: The question made self-contained by a model.
+    """
+
+    question: str
+    searches: tuple[Search, ...]
+    reply: str | None = None
+    rewritten: str | None = None
+
+
+class Planner:
+    """Plans a question from its conversation."""
+
+    async def plan(self, question: str, history: Sequence[Turn]) -> Plan:
+        """Return what to search for."""
+        return Plan(question, (plan_search(question, history),))
 
 
 def plan_search(question: str, history: Sequence[Turn]) -> Search:

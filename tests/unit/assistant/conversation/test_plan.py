@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from assistant.conversation.plan import language_of, leans_on_history, plan_search
 from assistant.events import Turn
-from assistant.query import language_of, leans_on_history, plan_search
 from retrieval.errors import QuestionError
 from retrieval.retriever import check_question
 

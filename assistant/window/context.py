@@ -14,7 +14,7 @@ import prompts
 from assistant.control_tokens import DOT, neutralise
 from assistant.errors import prompt_too_long
 from assistant.events import Turn
-from retrieval.models import ScoredChunk
+from assistant.sources.source import Source
 
 TURN_TOKENS = 8
 """Upper bound of what the template adds around one turn: two control tokens, the role, line ends."""
@@ -29,13 +29,13 @@ class ContextWindow:
 
     Args:
         messages: System turn, history, last user turn.
-        sources: The chunks in it; the n-th is `[n]`.
+        sources: What `[n]` in the answer may stand for.
         dropped_sources: Sources that found no room.
         dropped_turns: Turns of the history that found no room.
     """
 
     messages: tuple[Turn, ...]
-    sources: tuple[ScoredChunk, ...]
+    sources: tuple[Source, ...]
     dropped_sources: int = 0
     dropped_turns: int = 0
 
@@ -51,17 +51,17 @@ def token_bound(text: str) -> int:
     )
 
 
-def source_text(number: int, source: ScoredChunk) -> str:
+def source_text(source: Source) -> str:
     """Return one source as the model sees it: number, title, heading, page, text."""
-    chunk = source.chunk
+    chunk = source.first
     page = f"（第{chunk.page}页）" if chunk.page is not None else ""
-    return f"[{number}] {_data(chunk.context_line)}{page}\n{_data(chunk.text.strip())}"
+    return f"[{source.number}] {_data(chunk.context_line)}{page}\n{_data(source.text.strip())}"
 
 
 def pack(
     question: str,
     history: Sequence[Turn],
-    sources: Sequence[ScoredChunk],
+    sources: Sequence[Source],
     *,
     window_tokens: int,
     answer_tokens: int,
@@ -89,7 +89,7 @@ def pack(
     if budget < 0:
         raise prompt_too_long(len(question), window_tokens)
     turn_costs = [_cost(turn) for turn in spoken]
-    source_costs = [token_bound(source_text(len(sources), source)) + 2 for source in sources]
+    source_costs = [token_bound(source_text(source)) + 2 for source in sources]
     n_turns, n_sources = _cut(budget, turn_costs, source_costs)
     kept = tuple(sources[:n_sources])
     return ContextWindow(
@@ -121,8 +121,8 @@ def _system_turn(system: str | None, history: Sequence[Turn]) -> Turn:
     return Turn("system", "\n\n".join([prompts.load("answer").fill(), *(neutralise(text) for text in extra)]))
 
 
-def _last_turn(question: str, sources: Sequence[ScoredChunk]) -> Turn:
-    listed = "\n\n".join(source_text(number, source) for number, source in enumerate(sources, 1))
+def _last_turn(question: str, sources: Sequence[Source]) -> Turn:
+    listed = "\n\n".join(map(source_text, sources))
     return Turn("user", prompts.load("sources").fill(sources=listed, question=neutralise(question)))
 
 

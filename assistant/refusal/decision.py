@@ -1,4 +1,4 @@
-"""Evidence -> answer or refuse, before any model is asked; and what is said then (pure).
+"""Evidence -> answer or refuse, before any model is asked (pure).
 
 Two signals decide. The first is a weighted sum of what retrieval knows: how much of the question the best chunk's best
 sentence covers, how well the keyword list's first chunk fits, and, with `e5`, how near the nearest chunk is. What is
@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from assistant.support import has_han, tokens
-from retrieval.errors import Language
+from assistant.checking.support import has_han, tokens
+from assistant.finder import Found
 from retrieval.keyword.folding import fold
 from retrieval.keyword.tokens import is_pair, query_weights
-from retrieval.models import Collection, Retrieval
+from retrieval.models import Retrieval
 
 EVERYDAY = frozenset(
     "的一年是在国中为有人大了和不以于上后会时个日成月出地用行发到可来生这分作多下之长学部要主经高方其法与"
@@ -68,8 +68,31 @@ _TITLES = 10
 _MIN_KIND_TOKENS = 2
 _MAX_NAMED = 0.4
 _MAX_NAMING_COVERAGE = 0.6
-_NEAREST = 3
 _MODEL_REFUSALS = ("资料中没有找到", "资料中没有相关", "no answer in the sources")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether to answer, and why.
+
+    Args:
+        answerable: Whether the documents seem to hold the answer.
+        reason: A word for the trace: `evidence`, or what spoke against it.
+        signals: What was looked at, by name.
+    """
+
+    answerable: bool
+    reason: str
+    signals: Mapping[str, float] = field(default_factory=dict)
+
+
+class Gate:
+    """Decides before a model writes."""
+
+    async def decide(self, found: Found) -> Decision:
+        """Return whether the documents seem to hold the answer."""
+        answerable = is_answerable(found.retrieval, found.embedder)
+        return Decision(answerable, "evidence" if answerable else "weak_evidence")
 
 
 def is_answerable(retrieval: Retrieval, embedder: str = "none") -> bool:
@@ -140,33 +163,3 @@ def names_another(retrieval: Retrieval) -> bool:
 def is_model_refusal(text: str, n_citations: int) -> bool:
     """Whether a generated answer says that the sources do not hold the answer; one that cites something does not."""
     return n_citations == 0 and any(words in text for words in _MODEL_REFUSALS)
-
-
-def refusal_text(retrieval: Retrieval, collection: Collection | None, language: Language) -> str:
-    """Return what is said instead of an answer: what was searched, and which documents come nearest."""
-    n_chunks = retrieval.evidence.n_chunks
-    n_documents = collection.n_documents if collection is not None else None
-    titles = list(dict.fromkeys(hit.chunk.title for hit in retrieval.hits))[:_NEAREST]
-    if language == "zh":
-        return _in_chinese(retrieval.collection, n_documents, n_chunks, titles)
-    return _in_english(retrieval.collection, n_documents, n_chunks, titles)
-
-
-def _in_chinese(name: str, n_documents: int | None, n_chunks: int, titles: Sequence[str]) -> str:
-    if n_chunks == 0:
-        return f"集合“{name}”里还没有内容，无法回答。请先导入文档。"
-    size = f"{n_documents} 份文档、{n_chunks} 个片段" if n_documents is not None else f"{n_chunks} 个片段"
-    nearest = f"最接近的文档是{'、'.join(f'《{title}》' for title in titles)}。" if titles else ""
-    return f"查找了集合“{name}”（{size}），没有找到这个问题的答案。{nearest}可以换个说法再问，或先导入相关文档。"
-
-
-def _in_english(name: str, n_documents: int | None, n_chunks: int, titles: Sequence[str]) -> str:
-    if n_chunks == 0:
-        return f'The collection "{name}" is empty, so there is nothing to answer from. Ingest documents first.'
-    size = f"{n_documents} documents, {n_chunks} passages" if n_documents is not None else f"{n_chunks} passages"
-    quoted = ", ".join(f'"{title}"' for title in titles)
-    nearest = f" The nearest documents are {quoted}." if titles else ""
-    return (
-        f'The collection "{name}" ({size}) was searched and does not hold the answer.{nearest}'
-        " Ask in other words, or ingest the documents that hold it."
-    )

@@ -1,0 +1,1 @@
+"""What the model wrote -> checked text and citations."""

@@ -1,0 +1,1 @@
+"""A conversation -> what to search for."""

@@ -1,0 +1,1 @@
+"""Whether the documents hold the answer, and what is said when they do not."""

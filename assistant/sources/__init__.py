@@ -1,0 +1,1 @@
+"""Retrieved chunks -> the numbered sources of an answer."""

@@ -1,0 +1,1 @@
+"""The ways to answer: each an async stream of events."""
