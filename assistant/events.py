@@ -1,7 +1,8 @@
 """What an answer is made of, and the events it arrives as.
 
 One streaming path: `sources` comes before the first `text`; exactly one `done` or `error` comes last; closing the
-iterator closes the model's stream. The plain answer is these events collected.
+iterator closes the model's stream. The plain answer is these events collected: `text` is settled and never taken back,
+`draft` is what a reader may see until then.
 """
 
 from __future__ import annotations
@@ -59,6 +60,26 @@ class Citation:
     page: int | None
 
 
+DropReason = Literal["no_such_source", "number", "date", "name", "negation", "words", "quote", "verdict"]
+"""Why a citation was dropped: its number stands for nothing; its source does not hold the sentence's number, date, name
+or words, or says the opposite; no quote of it was found; the model was asked, and said no."""
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedCitation:
+    """A marker of the model's that did not pass the check.
+
+    Args:
+        index: The n of `[n]` as the model wrote it.
+        sentence: The sentence it stood for.
+        reason: Why it was dropped.
+    """
+
+    index: int
+    sentence: str
+    reason: DropReason
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The answer to one question.
@@ -74,6 +95,9 @@ class Answer:
         model: The model that wrote it; `extractive` where none did.
         finish_reason: `stop` or `length`.
         retrieval: What was found.
+        unsupported: (start, end) in `text` of the sentences of fact that no source supports, ascending; in strict mode
+            none, for there they are dropped.
+        dropped: Citations that the model wrote and the check took out.
     """
 
     question: str
@@ -85,6 +109,8 @@ class Answer:
     retrieval: Retrieval
     usage: Usage = field(default_factory=Usage)
     finish_reason: Literal["stop", "length"] = "stop"
+    unsupported: tuple[tuple[int, int], ...] = ()
+    dropped: tuple[DroppedCitation, ...] = ()
 
     @property
     def refused(self) -> bool:
@@ -107,6 +133,18 @@ class TextEvent:
 
     text: str
     type: Literal["text"] = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class DraftEvent:
+    """The model's words as they come, not yet checked.
+
+    Drafts follow one another and may be shown until the next `text` event, which takes the place of all of them; it is
+    empty where a sentence was dropped. What is still not settled then is drafted again after it.
+    """
+
+    text: str
+    type: Literal["draft"] = "draft"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +171,4 @@ class ErrorEvent:
     type: Literal["error"] = "error"
 
 
-AnswerEvent = SourcesEvent | TextEvent | UsageEvent | DoneEvent | ErrorEvent
+AnswerEvent = SourcesEvent | DraftEvent | TextEvent | UsageEvent | DoneEvent | ErrorEvent

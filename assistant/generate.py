@@ -41,6 +41,8 @@ class Sampling:
     max_tokens: int | None = None
     temperature: float | None = None
     stop: tuple[str, ...] | None = None
+    choices: tuple[str, ...] | None = None
+    """The only texts that the model may write, as JSON strings, where the server can enforce that."""
 
 
 class Generator:
@@ -60,10 +62,15 @@ class Generator:
         Raises:
             ModelServerError: The server is down, slow, refuses, or its stream is broken.
         """
+        choice = {
+            "type": "json_schema",
+            "json_schema": {"name": "choice", "schema": {"enum": list(sampling.choices or ())}},
+        }
         options: dict[str, Any] = {
             "max_tokens": sampling.max_tokens,
             "temperature": sampling.temperature,
             "stop": list(sampling.stop) if sampling.stop else None,
+            "response_format": choice if sampling.choices else None,
         }
         given = {key: value for key, value in options.items() if value is not None}
         finished = False
@@ -77,6 +84,15 @@ class Generator:
                     yield piece
         if not finished:
             raise server_garbage(self._settings.shown_url)
+
+    async def complete(self, messages: Sequence[Turn], sampling: Sampling = Sampling()) -> str:
+        """Return the model's whole answer.
+
+        Raises:
+            ModelServerError: As for `stream`.
+        """
+        async with aclosing(self.stream(messages, sampling)) as pieces:
+            return "".join([piece.text async for piece in pieces])
 
     async def aclose(self) -> None:
         """Close the running loop's connections; the next answer opens new ones."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
@@ -108,3 +108,12 @@ class AnswerSettings(BaseModel):
     max_sentences: int = Field(default=3, ge=1, le=10, description="sentences of an extractive answer")
     max_question_chars: int = Field(default=4_000, ge=1, le=4_000, description="longest question, in characters")
     history_turns: int = Field(default=20, ge=0, description="newest messages of the conversation sent to the model")
+    mode: Literal["strict", "helpful"] = Field(
+        default="strict",
+        description="what becomes of a model's sentence that no source supports: strict drops it, helpful labels it",
+    )
+    verdict: Literal["rules", "model"] = Field(
+        default="rules",
+        description="who decides in doubt whether a source supports a sentence or holds the answer: rules, or the "
+        "model (one short call more each)",
+    )
