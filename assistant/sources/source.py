@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from retrieval.models import Chunk, ScoredChunk
 
+Span = tuple[int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -15,10 +17,17 @@ class Source:
     Args:
         number: The n of `[n]`, from 1; unique in an answer, not always in the order of the sources.
         chunks: One chunk, or neighbours of one version in reading order without a gap; never empty.
+        value: What it is worth to the answer, above 0: whoever has no room for all leaves out what is worth least for
+            its tokens.
+        table_header: The first row of the table in whose middle the text begins; shown above it, never cited.
+        omitted: Where `text` was cut to save room, ascending (start, end) in it.
     """
 
     number: int
     chunks: tuple[ScoredChunk, ...]
+    value: float = 1.0
+    table_header: str = ""
+    omitted: tuple[Span, ...] = ()
 
     @property
     def best(self) -> ScoredChunk:
@@ -32,11 +41,12 @@ class Source:
 
     @property
     def text(self) -> str:
-        """The text of all chunks, each character once."""
+        """The text of all chunks, each character once; white space that lay between two is a line end."""
         text, end = "", self.first.start
         for scored in self.chunks:
             chunk = scored.chunk
-            text += chunk.text[max(0, end - chunk.start) :]
+            gap = "\n" if chunk.start > end else ""
+            text += gap + chunk.text[max(0, end - chunk.start) :]
             end = max(end, chunk.end)
         return text
 

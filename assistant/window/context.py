@@ -6,21 +6,18 @@ in it is broken apart. The order keeps what was sent before unchanged, so that a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import prompts
-from assistant.control_tokens import DOT, neutralise
+from assistant.control_tokens import neutralise
 from assistant.errors import prompt_too_long
 from assistant.events import Turn
+from assistant.sources.render import source_text
 from assistant.sources.source import Source
 
 TURN_TOKENS = 8
 """Upper bound of what the template adds around one turn: two control tokens, the role, line ends."""
-
-# What a source could close its own delimiter with, or open another.
-_DELIMITER = re.compile(r"([<＜﹤])(?=\s*/?\s*资料\s*[>＞﹥])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +46,6 @@ def token_bound(text: str) -> int:
     return sum(
         1 if char < "\x80" or "\u4e00" <= char <= "\u9fff" else len(char.encode("utf-8", "replace")) for char in text
     )
-
-
-def source_text(source: Source) -> str:
-    """Return one source as the model sees it: number, title, heading, page, text."""
-    chunk = source.first
-    page = f"（第{chunk.page}页）" if chunk.page is not None else ""
-    return f"[{source.number}] {_data(chunk.context_line)}{page}\n{_data(source.text.strip())}"
 
 
 def pack(
@@ -128,7 +118,3 @@ def _last_turn(question: str, sources: Sequence[Source]) -> Turn:
 
 def _cost(turn: Turn) -> int:
     return token_bound(turn.text) + TURN_TOKENS
-
-
-def _data(text: str) -> str:
-    return _DELIMITER.sub(rf"\1{DOT}", neutralise(text))

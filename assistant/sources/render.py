@@ -1,0 +1,91 @@
+"""A source -> the lines that the model sees (pure).
+
+    [3] 差旅制度 > 第四章 住宿（2024-05-01，第2-3页）
+    表头：城市 | 上限
+    北京 | 500元
+
+Documents are data. Nothing in a title, a heading or a text can end the block of sources, open another source or pass
+for a marker of the answer: control tokens, the block's delimiters and numbers in brackets get a dot, in any width and
+with invisible characters inside. What stands on the first line is one line, whatever its document called it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from assistant.control_tokens import DOT, INVISIBLE, OPENINGS, neutralise
+from assistant.sources.source import Source
+from retrieval.models import context_line
+
+OMISSION = "……"
+"""Stands where a text was cut."""
+
+MAX_HEAD_CHARS = 300
+"""Of title and heading path: longer ones are no titles, and would push the text out of the window."""
+
+_DATE_KEYS = ("date", "published", "updated", "modified", "created", "日期", "发布日期", "更新日期")
+_DATE = re.compile(r"\s*((?:1[5-9]|20)\d\d(?:[-/.年]\s?\d{1,2}(?:[-/.月]\s?\d{1,2}日?|月)?|年)?)(?!\d)")
+
+_GAP = rf"[\s{INVISIBLE}]*"
+_SLASH = "[/／⁄∕＼\\\\]"
+# What a source could close its own delimiter with, or open another: also in traditional characters, and with brackets
+# that only look like one where a slash says what is meant.
+_DELIMITER = re.compile(
+    rf"(?:(?<=[{''.join(OPENINGS)}])|(?<=[〈⟨‹《])(?={_GAP}{_SLASH}))(?={_GAP}(?:{_SLASH}{_GAP})?[资資]{_GAP}料)"
+)
+# A number in brackets, as models write markers and as a source begins.
+_MARKER = re.compile(
+    rf"(?<=[\[［【〖﹝⟦])(?={_GAP}(?:(?:资料|資料|来源|來源|source){_GAP})?[\d①-⑳][\d\s,，、{INVISIBLE}]*[\]］】〗﹞⟧])",
+    re.IGNORECASE,
+)
+
+
+def source_text(source: Source) -> str:
+    """Return one source as the model sees it: number, title, heading, date and pages on a line, then its text."""
+    text = shown_text(source).strip()
+    lines = [f"[{source.number}] {_head(source)}"]
+    if source.table_header:
+        lines.append(f"表头：{as_data(_one_line(source.table_header))}")
+    return "\n".join([*lines, as_data(text)])
+
+
+def shown_text(source: Source) -> str:
+    """Return a source's text with a mark where it was cut."""
+    text, shown, position = source.text, "", 0
+    for start, end in source.omitted:
+        shown += text[position:start] + OMISSION
+        position = end
+    return shown + text[position:]
+
+
+def as_data(text: str) -> str:
+    """Return other people's text with a dot in whatever could end the sources, open one, or pass for a marker."""
+    return _MARKER.sub(DOT, _DELIMITER.sub(DOT, neutralise(text)))
+
+
+def date_of(metadata: Mapping[str, str]) -> str:
+    """Return the date that a document gives itself, as it wrote it; "" where it gives none that reads as one."""
+    for key in _DATE_KEYS:
+        if found := _DATE.match(str(metadata.get(key, ""))):
+            return found[1]
+    return ""
+
+
+def _head(source: Source) -> str:
+    first = source.first
+    line = as_data(_one_line(context_line(first.title, first.heading_at(first.start))))
+    shown = line if len(line) <= MAX_HEAD_CHARS else line[:MAX_HEAD_CHARS] + "…"
+    facts = "，".join(filter(None, (date_of(first.metadata), _pages(source))))
+    return shown + (f"（{facts}）" if facts else "")
+
+
+def _pages(source: Source) -> str:
+    pages = [scored.chunk.page for scored in source.chunks if scored.chunk.page is not None]
+    if not pages:
+        return ""
+    return f"第{pages[0]}页" if pages[0] == pages[-1] else f"第{pages[0]}-{pages[-1]}页"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
