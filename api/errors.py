@@ -142,6 +142,7 @@ TABLE: dict[type[HuoziError], Reply] = {
     retrieval_errors.NotFoundError: NOT_FOUND,
     retrieval_errors.CollectionNotFoundError: NOT_FOUND,
     retrieval_errors.DocumentNotFoundError: NOT_FOUND,
+    retrieval_errors.AnswerNotFoundError: NOT_FOUND,
     retrieval_errors.CollectionNameError: BAD_REQUEST,
     retrieval_errors.CollectionExistsError: CONFLICT,
     retrieval_errors.EmbedderMismatchError: CONFLICT,

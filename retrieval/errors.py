@@ -8,7 +8,8 @@
     │   └── CatalogVersionError  it was written by a newer version
     ├── NotFoundError
     │   ├── CollectionNotFoundError
-    │   └── DocumentNotFoundError
+    │   ├── DocumentNotFoundError
+    │   └── AnswerNotFoundError  its trace is not kept, or was never
     ├── CollectionExistsError
     ├── CollectionNameError      a name that cannot be used
     ├── EmbedderMismatchError    a collection remembers another embedder
@@ -130,6 +131,12 @@ class DocumentNotFoundError(NotFoundError):
     """No live document has this id."""
 
     code = "document_not_found"
+
+
+class AnswerNotFoundError(NotFoundError):
+    """There is no trace of an answer with this id."""
+
+    code = "answer_not_found"
 
 
 class CollectionExistsError(HuoziError):

@@ -1,9 +1,10 @@
-"""The truth: collections, documents, versions, chunks, vectors and keys in one SQLite file."""
+"""The truth: collections, documents, versions, chunks, vectors, keys and traces of answers in one SQLite file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from retrieval.catalog.answers import AnswerTable, TraceRecord
 from retrieval.catalog.collections import CollectionTable
 from retrieval.catalog.database import Database
 from retrieval.catalog.documents import DocumentTable, DocumentText, KnownSource
@@ -11,7 +12,7 @@ from retrieval.catalog.keys import ApiKey, KeyTable
 from retrieval.catalog.vectors import VectorTable, vector_key
 from retrieval.catalog.versions import Leftover, NewVersion, VersionTable
 
-__all__ = ["ApiKey", "Catalog", "DocumentText", "KnownSource", "Leftover", "NewVersion", "vector_key"]
+__all__ = ["ApiKey", "Catalog", "DocumentText", "KnownSource", "Leftover", "NewVersion", "TraceRecord", "vector_key"]
 
 
 class Catalog(CollectionTable, DocumentTable, VersionTable, VectorTable):
@@ -27,6 +28,7 @@ class Catalog(CollectionTable, DocumentTable, VersionTable, VectorTable):
     def __init__(self, path: Path) -> None:
         self._db = Database(path)
         self.keys = KeyTable(self._db)
+        self.answers = AnswerTable(self._db)
 
     def check(self) -> None:
         """Raise CatalogError if the file is damaged."""

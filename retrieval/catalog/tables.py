@@ -103,6 +103,19 @@ vectors = Table(
     Column("vector", LargeBinary, nullable=False),
 )
 
+answers = Table(
+    "answers",
+    metadata,
+    Column("id", String, primary_key=True),
+    # None for a question to a collection that does not exist.
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE")),
+    Column("created_at", Float, nullable=False),
+    # The trace: JSON, by zlib.
+    Column("body", LargeBinary, nullable=False),
+    Index("answers_by_collection", "collection_id"),
+    Index("answers_by_time", "created_at", "id"),
+)
+
 api_keys = Table(
     "api_keys",
     metadata,
