@@ -134,6 +134,7 @@ class ScoredChunk:
         keyword: BM25 score, or None if the keyword list does not have it.
         similarity: Cosine with the question, or None if the vector list does not have it.
         coverage: In [0, 1]: idf-weighted share of the question's tokens in the chunk's best sentence.
+        fused: Score of keyword and vectors together, before the rerank; None where it is not known.
     """
 
     chunk: Chunk
@@ -141,6 +142,7 @@ class ScoredChunk:
     keyword: float | None = None
     similarity: float | None = None
     coverage: float = 0.0
+    fused: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,6 +228,7 @@ class Retriever:
                     keyword=bm25.get(hit.chunk_id),
                     similarity=cosine.get(hit.chunk_id),
                     coverage=covered,
+                    fused=hit.score,
                 )
             )
         ranked.sort(key=lambda hit: (-hit.score, hit.chunk.chunk_id))
