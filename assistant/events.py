@@ -7,8 +7,9 @@ iterator closes the model's stream. The plain answer is these events collected: 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from assistant.sources.source import Source
 from retrieval.errors import HuoziError
@@ -28,10 +29,17 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the model server counted them; zeros where no model was asked."""
+    """Tokens as the model server counted them; zeros where no model was asked.
+
+    Args:
+        prompt_tokens: Of the prompt.
+        completion_tokens: Of the answer.
+        cached_tokens: Those of the prompt that its prefix cache served; None where it does not tell.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int | None = None
 
     @property
     def total_tokens(self) -> int:
@@ -98,6 +106,8 @@ class Answer:
         unsupported: (start, end) in `text` of the sentences of fact that no source supports, ascending; in strict mode
             none, for there they are dropped.
         dropped: Citations that the model wrote and the check took out.
+        answer_id: `chatcmpl-...`, by which its trace is found later.
+        trace: How it came about; see assistant/trace.py.
     """
 
     question: str
@@ -111,6 +121,8 @@ class Answer:
     finish_reason: Literal["stop", "length"] = "stop"
     unsupported: tuple[tuple[int, int], ...] = ()
     dropped: tuple[DroppedCitation, ...] = ()
+    answer_id: str = ""
+    trace: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def refused(self) -> bool:

@@ -124,9 +124,14 @@ def _chat_model(settings: LlmSettings) -> ChatHuozi:
 def _piece(chunk: Any) -> Piece:
     text = chunk.content if isinstance(chunk.content, str) else ""
     counted = getattr(chunk, "usage_metadata", None)
-    usage = Usage(counted["input_tokens"], counted["output_tokens"]) if counted else None
+    usage = _usage(counted) if counted else None
     reason = chunk.response_metadata.get("finish_reason")
     return Piece(text, usage, None if reason is None else "length" if reason == "length" else "stop")
+
+
+def _usage(counted: Any) -> Usage:
+    cached = (counted.get("input_token_details") or {}).get("cache_read")
+    return Usage(counted["input_tokens"], counted["output_tokens"], cached)
 
 
 @contextmanager

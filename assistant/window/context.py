@@ -7,7 +7,7 @@ in it is broken apart. The order keeps what was sent before unchanged, so that a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import prompts
 from assistant.control_tokens import neutralise
@@ -15,6 +15,7 @@ from assistant.errors import prompt_too_long
 from assistant.events import Turn
 from assistant.sources.render import source_text
 from assistant.sources.source import Source
+from assistant.window.cut import Cut
 
 TURN_TOKENS = 8
 """Upper bound of what the template adds around one turn: two control tokens, the role, line ends."""
@@ -29,12 +30,14 @@ class ContextWindow:
         sources: What `[n]` in the answer may stand for.
         dropped_sources: Sources that found no room.
         dropped_turns: Turns of the history that found no room.
+        cut: What was left out, and what the tokens go to.
     """
 
     messages: tuple[Turn, ...]
     sources: tuple[Source, ...]
     dropped_sources: int = 0
     dropped_turns: int = 0
+    cut: Cut = field(default_factory=Cut)
 
 
 def token_bound(text: str) -> int:
