@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from api.environment import PREFIX, read_variables
-from assistant.settings import AnswerSettings, LlmSettings
+from assistant.settings import AnswerSettings, LlmSettings, TraceSettings
 from retrieval.embedders import check_spec, default_embedder
 from retrieval.errors import HuoziError, Language, Message, SettingsError
 from retrieval.settings import RankingSettings, RetrievalSettings
@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     language: Language = Field(default="zh", description="of messages, help and the web page")
     ranking: RankingSettings = RankingSettings()
     answer: AnswerSettings = AnswerSettings()
+    trace: TraceSettings = TraceSettings()
 
     @field_validator("embedder")
     @classmethod
@@ -246,6 +247,8 @@ def _allowed(kind: Any, metadata: list[Any]) -> Message:
     if get_origin(kind) is Literal:
         choices = ", ".join(map(str, get_args(kind)))
         return Message(en=f"one of: {choices}", zh=f"只能是：{choices}")
+    if kind is bool:
+        return Message(en="true or false", zh="应为 true 或 false")
     if kind is int or kind is float:
         noun = Message("a whole number", "整数") if kind is int else Message("a number", "数")
         return _range(noun, metadata)

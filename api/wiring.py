@@ -11,6 +11,7 @@ from assistant.settings import AnswerSettings
 
 if TYPE_CHECKING:
     from assistant import Assistant
+    from assistant.trace_log import TraceLog
     from ingest import Ingestor
     from retrieval.data_folder import DataFolder
 
@@ -24,15 +25,19 @@ class Built:
         assistant: Answers questions.
         ingestor: Brings files in.
         max_question_chars: Longest question, in characters.
+        traces: How answers came about.
     """
 
     folder: DataFolder
     assistant: Assistant
     ingestor: Ingestor
     max_question_chars: int = AnswerSettings().max_question_chars
+    traces: TraceLog | None = None
 
     def close(self) -> None:
-        """Close the data folder."""
+        """Write the traces that wait, and close the data folder."""
+        if self.traces is not None:
+            self.traces.close()
         self.folder.close()
 
     def __enter__(self) -> Built:
@@ -58,18 +63,22 @@ def build(settings: Settings, *, purpose: str = "serve", url: str | None = None)
     """
     # Late: they bring SQLAlchemy, tantivy and the model client, which a command that fails early need not wait for.
     from assistant import Assistant
+    from assistant.trace_log import TraceLog
     from retrieval.data_folder import DataFolder
 
     folder = DataFolder.open(settings.retrieval(), purpose=purpose, url=url)
     try:
+        traces = TraceLog(folder.catalog.answers, settings.trace)
         assistant = Assistant(
             folder.retriever,
             llm=settings.llm,
             settings=settings.answer,
             language=settings.language,
             catalog=folder.catalog,
+            traces=traces,
         )
-        return Built(folder, assistant, build_ingestor(settings, folder), settings.answer.max_question_chars)
+        ingestor = build_ingestor(settings, folder)
+        return Built(folder, assistant, ingestor, settings.answer.max_question_chars, traces)
     except BaseException:
         folder.close()
         raise

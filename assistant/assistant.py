@@ -15,8 +15,9 @@ from assistant.events import Answer, AnswerEvent, DoneEvent, ErrorEvent, Turn
 from assistant.finder import Finder, KnowsDocuments, Searches
 from assistant.generate import Generator, Sampling
 from assistant.refusal.decision import Gate
-from assistant.settings import AnswerSettings, LlmSettings
+from assistant.settings import AnswerSettings, LlmSettings, TraceSettings
 from assistant.sources.select import select
+from assistant.trace import KeepsTraces, Trace, effective, kept, new_answer_id
 from assistant.window.packer import Packer
 from assistant.writers.generated import generate
 from assistant.writers.quoted import EXTRACTIVE_MODEL, quote
@@ -37,6 +38,7 @@ class Assistant:
         settings: What an answer may use.
         language: Of fixed sentences, where the question's own is unclear.
         catalog: For pages of quotes and sizes of collections; without it a quote's page is its chunk's first.
+        traces: Keeps how each answer came about; without it only `Answer.trace` tells.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Assistant:
         settings: AnswerSettings | None = None,
         language: Language = "zh",
         catalog: KnowsDocuments | None = None,
+        traces: KeepsTraces | None = None,
     ) -> None:
         self._owned = ExitStack()
         if retriever is None:
@@ -54,6 +57,7 @@ class Assistant:
             llm = llm or LlmSettings.from_environment()
         self._settings = settings or AnswerSettings()
         self._language = language
+        self._traces = traces
         self._llm = llm if llm is not None and llm.base_url else None
         self._generator = Generator(self._llm) if self._llm is not None else None
         self._planner = Planner()
@@ -77,6 +81,7 @@ class Assistant:
         max_tokens: int | None = None,
         temperature: float | None = None,
         stop: Sequence[str] | None = None,
+        answer_id: str | None = None,
     ) -> AsyncGenerator[AnswerEvent, None]:
         """Answer a question as events; what fails, even before the first event, arrives as an `ErrorEvent`.
 
@@ -89,14 +94,21 @@ class Assistant:
             max_tokens: Longest generated answer; None leaves the setting.
             temperature: As above.
             stop: Texts at which a generated answer ends.
+            answer_id: By which its trace is found; None makes one.
         """
         sampling = Sampling(max_tokens, temperature, tuple(stop) if stop else None)
-        try:
-            async with aclosing(self._answer(question, history, collection, system, filters, sampling)) as events:
-                async for event in events:
-                    yield event
-        except HuoziError as error:
-            yield ErrorEvent(error)
+        answer_id = answer_id or new_answer_id()
+        settings = self._traces.settings if self._traces is not None else TraceSettings()
+        begun = Trace(answer_id, question, collection, len(history), effective(sampling, self._llm), settings)
+        with kept(begun, self._traces) as trace:
+            try:
+                answer = self._answer(question, history, collection, system, filters, sampling, trace)
+                async with aclosing(answer) as events:
+                    async for event in events:
+                        yield trace.passed(event)
+            except HuoziError as error:
+                trace.failed(error.code)
+                yield ErrorEvent(error)
 
     async def _answer(
         self,
@@ -106,22 +118,25 @@ class Assistant:
         system: str | None,
         filters: Mapping[str, str],
         sampling: Sampling,
+        trace: Trace,
     ) -> AsyncGenerator[AnswerEvent, None]:
         """The story of an answer."""
         asked = check_question(question, self._settings.max_question_chars)
-        plan = await self._planner.plan(asked, history)
+        plan = trace.planned(await self._planner.plan(asked, history))
         if plan.reply is not None:
             events = speak(plan, collection)
         else:
-            found = await asyncio.to_thread(self._finder.find, plan, collection, filters)
-            decision = await self._gate.decide(found)
-            sources = select(found.retrieval.hits, max_sources=self._settings.max_sources)
+            found = trace.found(await asyncio.to_thread(self._finder.find, plan, collection, filters))
+            decision = trace.decided(await self._gate.decide(found))
+            sources = trace.selected(select(found.retrieval.hits, max_sources=self._settings.max_sources))
             if not decision.answerable:
                 events = refuse(found, self._finder, self._language)
             elif self._generator is None or self._packer is None:
                 events = quote(found, sources, self._finder, max_sentences=self._settings.max_sentences)
             else:
-                window = await self._packer.pack(asked, history, sources, system=system, sampling=sampling)
+                window = trace.packed(
+                    await self._packer.pack(asked, history, sources, system=system, sampling=sampling)
+                )
                 events = generate(found, window, self._generator, sampling, self._finder, model=self.model)
         async with aclosing(events):
             async for event in events:

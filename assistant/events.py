@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from assistant.sources.source import Source
+from assistant.window.cut import Cut
 from retrieval.errors import HuoziError
 from retrieval.models import Retrieval, ScoredChunk
 
@@ -106,6 +107,7 @@ class Answer:
         unsupported: (start, end) in `text` of the sentences of fact that no source supports, ascending; in strict mode
             none, for there they are dropped.
         dropped: Citations that the model wrote and the check took out.
+        cut: How the prompt was fitted into the model's window; None where no model was asked.
         answer_id: `chatcmpl-...`, by which its trace is found later.
         trace: How it came about; see assistant/trace.py.
     """
@@ -121,6 +123,7 @@ class Answer:
     finish_reason: Literal["stop", "length"] = "stop"
     unsupported: tuple[tuple[int, int], ...] = ()
     dropped: tuple[DroppedCitation, ...] = ()
+    cut: Cut | None = None
     answer_id: str = ""
     trace: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 

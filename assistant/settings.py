@@ -117,3 +117,16 @@ class AnswerSettings(BaseModel):
         description="who decides in doubt whether a source supports a sentence or holds the answer: rules, or the "
         "model (one short call more each)",
     )
+
+
+class TraceSettings(BaseModel):
+    """What is kept of how an answer came about, and for how long."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    days: int = Field(default=30, ge=0, le=3650, description="how long a trace of an answer is kept; 0: none is")
+    max_answers: int = Field(default=10_000, ge=1, description="most traces kept, the newest")
+    question: bool = Field(default=True, description="whether a trace holds the question, and what it was turned into")
+    text: bool = Field(
+        default=False, description="whether a trace holds text of documents, prompt and answer beside ids and offsets"
+    )

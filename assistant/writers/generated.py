@@ -47,5 +47,6 @@ async def generate(
             retrieval=found.retrieval,
             usage=usage or Usage(),
             finish_reason=finish_reason or "stop",
+            cut=window.cut,
         )
     )
