@@ -16,7 +16,8 @@ from assistant.finder import Finder, KnowsDocuments, Searches
 from assistant.generate import Generator, Sampling
 from assistant.refusal.decision import Gate
 from assistant.settings import AnswerSettings, LlmSettings, TraceSettings
-from assistant.sources.select import select
+from assistant.sources.numbering import Numbering
+from assistant.sources.selector import Selector
 from assistant.trace import KeepsTraces, Trace, effective, kept, new_answer_id
 from assistant.window.packer import Packer
 from assistant.writers.generated import generate
@@ -29,7 +30,7 @@ from retrieval.retriever import check_question
 
 
 class Assistant:
-    """Answers questions with sources; holds no state of a conversation and is safe to share.
+    """Answers questions with sources. Safe to share: of conversations it only remembers the numbers of their sources.
 
     Args:
         retriever: Finds chunks; None opens the data folder that `HUOZI_DATA_DIR` names, until `close`, and reads
@@ -63,6 +64,8 @@ class Assistant:
         self._planner = Planner()
         self._finder = Finder(retriever, catalog, top_k=self._settings.top_k)
         self._gate = Gate()
+        self._selector = Selector(catalog, max_sources=self._settings.max_sources)
+        self._numbering = Numbering()
         self._packer = Packer(self._llm, self._settings) if self._llm is not None else None
 
     @property
@@ -123,23 +126,24 @@ class Assistant:
         """The story of an answer."""
         asked = check_question(question, self._settings.max_question_chars)
         plan = trace.planned(await self._planner.plan(asked, history))
+        talk = self._numbering.recall(collection, history)
         if plan.reply is not None:
             events = speak(plan, collection)
         else:
             found = trace.found(await asyncio.to_thread(self._finder.find, plan, collection, filters))
             decision = trace.decided(await self._gate.decide(found))
-            sources = trace.selected(select(found.retrieval.hits, max_sources=self._settings.max_sources))
+            sources = trace.selected(await self._selector.select(found.retrieval.hits, talk))
             if not decision.answerable:
                 events = refuse(found, self._finder, self._language)
             elif self._generator is None or self._packer is None:
                 events = quote(found, sources, self._finder, max_sentences=self._settings.max_sentences)
             else:
                 window = trace.packed(
-                    await self._packer.pack(asked, history, sources, system=system, sampling=sampling)
+                    await self._packer.pack(asked, talk.history, sources, system=system, sampling=sampling)
                 )
                 events = generate(found, window, self._generator, sampling, self._finder, model=self.model)
-        async with aclosing(events):
-            async for event in events:
+        async with aclosing(self._numbering.watch(events, talk)) as watched:
+            async for event in watched:
                 yield event
 
     async def aask(

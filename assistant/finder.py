@@ -37,6 +37,9 @@ class KnowsDocuments(Protocol):
     def page_starts(self, version_ids: Sequence[str]) -> Mapping[str, Sequence[int]]:
         """Return the offset at which each page starts, of those versions that are live."""
 
+    def chunk_range(self, version_id: str, first: int, last: int) -> list[Chunk]:
+        """Return the chunks of a live version from one ordinal to another, in order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

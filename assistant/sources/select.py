@@ -5,7 +5,7 @@ the chunks worth most -> neighbours joined -> by document and position -> number
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from assistant.sources.merge import merge
 from assistant.sources.numbering import assign
@@ -13,8 +13,6 @@ from assistant.sources.source import Source
 from assistant.sources.tables import NO_TABLE, TablePart
 from assistant.sources.value import valued
 from retrieval.models import ScoredChunk
-
-Run = tuple[ScoredChunk, ...]
 
 
 def select(
@@ -40,7 +38,10 @@ def select(
         for chunk in tables.get(scored.chunk.chunk_id, NO_TABLE).rest
         if chunk.chunk_id not in worth
     }
-    runs = _in_order(merge([*(scored for scored, _ in chosen), *rest.values()], numbers))
+    joined = merge([*(scored for scored, _ in chosen), *rest.values()], numbers)
+    runs = [run for run in joined if any(scored.chunk.chunk_id in worth for scored in run)]
+    documents = list(dict.fromkeys(hit.chunk.document_id for hit in hits))
+    runs.sort(key=lambda run: documents.index(run[0].chunk.document_id))
     return tuple(
         Source(
             number,
@@ -50,13 +51,3 @@ def select(
         )
         for number, run in zip(assign(runs, numbers), runs, strict=True)
     )
-
-
-def _in_order(runs: Iterable[Run]) -> list[Run]:
-    """Order by document, the one of the best chunk first; inside as they are."""
-    listed = list(runs)
-    best: dict[str, float] = {}
-    for run in listed:
-        document = run[0].chunk.document_id
-        best[document] = max(best.get(document, float("-inf")), *(scored.score for scored in run))
-    return sorted(listed, key=lambda run: (-best[run[0].chunk.document_id], run[0].chunk.document_id))

@@ -68,7 +68,7 @@ def choose(sources: Sequence[Source], costs: Sequence[int], budget: int) -> tupl
     """Return which sources fit: those worth most for their tokens.
 
     What is worth least a token goes until the rest fits; what went and still finds room comes back, the most
-    valuable first. The source of the best chunk goes last, whatever it costs.
+    valuable first. The most valuable source of all goes last, whatever it costs.
 
     Args:
         sources: In any order.
@@ -79,7 +79,7 @@ def choose(sources: Sequence[Source], costs: Sequence[int], budget: int) -> tupl
         Indexes into sources, ascending; their costs together are at most budget.
     """
     indexes = range(len(sources))
-    best = max(indexes, key=lambda at: (sources[at].best.score, sources[at].value, -at), default=None)
+    best = max(indexes, key=lambda at: (sources[at].value, -at), default=None)
     kept = sorted(indexes, key=lambda at: (at == best, sources[at].value / max(1, costs[at]), -at), reverse=True)
     spent = sum(costs)
     gone: list[int] = []

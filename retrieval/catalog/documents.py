@@ -87,7 +87,8 @@ class DocumentTable:
         found: list[Chunk] = []
         for row in self._db.fetch(_CHUNK_RANGE, (version_id, first, last)):
             heading, listed, sections = row[10:]
-            found.append(Chunk(*row[:10], _path(heading), json.loads(listed), _sections(sections)))
+            values: tuple[Any, ...] = (*row[:10], _path(heading), json.loads(listed), _sections(sections))
+            found.append(Chunk(*values))
         return found
 
     def live_chunk_vectors(self, collection_id: str) -> list[tuple[str, bytes | None]]:

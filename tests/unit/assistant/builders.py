@@ -70,3 +70,6 @@ class FakeCatalog:
 
     def page_starts(self, version_ids: Sequence[str]) -> dict[str, tuple[int, ...]]:
         return dict.fromkeys(version_ids, self.starts) if self.starts else {}
+
+    def chunk_range(self, version_id: str, first: int, last: int) -> list[Chunk]:
+        return []
