@@ -2,32 +2,28 @@ from __future__ import annotations
 
 import pytest
 
-from assistant.conversation.plan import language_of, leans_on_history, plan_search
+from assistant.conversation.follow_up import Search
+from assistant.conversation.plan import Planner, language_of
 from assistant.events import Turn
 from retrieval.errors import QuestionError
 from retrieval.retriever import check_question
 
-HISTORY = [Turn("user", "Playfish的总部在哪里？"), Turn("assistant", "伦敦"), Turn("user", " ")]
+
+async def test_nothing_is_searched_when_the_question_is_small_talk() -> None:
+    plan = await Planner().plan("谢谢！", ())
+    assert (plan.question, plan.searches, plan.reply) == ("谢谢！", (), "不客气！还有别的问题，请直接提问。")
 
 
-@pytest.mark.parametrize(
-    "question",
-    [
-        "那它2008年拿到了多少融资？",
-        "他后来去了哪个剧组工作过？",
-        "北上车站呢？",
-        "还有其它原因导致失败吗？",
-        "多少钱？",
-    ],
-)
-def test_history_helps_when_the_question_leans_on_it(question: str) -> None:
-    assert plan_search(question, HISTORY).context == ("Playfish的总部在哪里？",)
+async def test_the_reply_is_english_when_the_message_is() -> None:
+    plan = await Planner("zh").plan("Thanks!", ())
+    assert plan.reply == "You are welcome! If there is anything else, just ask."
 
 
-@pytest.mark.parametrize("question", ["新中国成立后郝德泉从事什么职业？", "三年期劳动合同的试用期最长是多久？"])
-def test_history_is_left_out_when_the_question_stands_alone(question: str) -> None:
-    assert not leans_on_history(question)
-    assert plan_search(question, HISTORY).context == ()
+async def test_history_helps_when_the_question_leans_on_it() -> None:
+    history = [Turn("user", "Playfish的总部在哪里？"), Turn("assistant", "伦敦"), Turn("user", " ")]
+    plan = await Planner().plan("它有多少员工？", history)
+    assert plan.reply is None
+    assert plan.searches == (Search("它有多少员工？", ("Playfish的总部在哪里？", "伦敦")),)
 
 
 @pytest.mark.parametrize("question", ["", "  \n\u3000"])

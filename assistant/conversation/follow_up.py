@@ -1,0 +1,76 @@
+"""A question and what was said before it -> what to search for (pure).
+
+A follow-up is searched with the turn that named its subject: the newest earlier question that does not lean itself,
+however many turns ago. What was answered last is added where the question surely lacks a subject, for the answer may
+have named it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assistant.conversation.leaning import asks_for_more, leans_on_history, needs_subject, speaks_of_answer
+from assistant.conversation.ordinals import resolve_ordinal
+from assistant.conversation.small_talk import is_small_talk
+from assistant.events import Turn
+
+MAX_TURNS_BACK = 12
+"""Earlier user turns that are looked at for a subject."""
+
+_ANSWER_CHARS = 60
+_QUESTION_CHARS = 200  # a pasted document as an earlier turn would drown the question
+_MARKERS = re.compile(r"\[\d+\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What retrieval is asked.
+
+    Args:
+        question: The question, trimmed; of one that only asks for more (继续), the one that it continues.
+        context: What was said before and helps to find its documents, most helpful first; empty if it stands alone.
+    """
+
+    question: str
+    context: tuple[str, ...] = ()
+
+
+def plan_search(question: str, history: Sequence[Turn]) -> Search:
+    """Return what to search for: the question, and what it leans on."""
+    if asks_for_more(question):
+        return _continued(question, history)
+    named = resolve_ordinal(question, _last(history, "assistant"))
+    if named is None and not leans_on_history(question):
+        return Search(question)
+    subject = subject_turn(history)
+    if subject is None:
+        return Search(named or question)
+    answer = _last(history, "assistant") if named is None and needs_subject(question) else ""
+    context = [subject[:_QUESTION_CHARS], _MARKERS.sub("", answer).strip()[:_ANSWER_CHARS]]
+    if speaks_of_answer(question, _last(history, "user")):
+        context.reverse()
+    return Search(named or question, tuple(text for text in context if text))
+
+
+def subject_turn(history: Sequence[Turn]) -> str | None:
+    """Return the newest user turn that names its own subject; the oldest one looked at if none does."""
+    turns = [turn.text.strip() for turn in history if turn.role == "user"]
+    asked = [text for text in turns if text and not asks_for_more(text) and not is_small_talk(text)]
+    looked_at = asked[: -MAX_TURNS_BACK - 1 : -1]
+    return next((text for text in looked_at if not needs_subject(text)), looked_at[-1] if looked_at else None)
+
+
+def _continued(question: str, history: Sequence[Turn]) -> Search:
+    """Search again for the newest question that had content; the answer so far would only find itself."""
+    for index in range(len(history) - 1, -1, -1):
+        turn = history[index]
+        text = turn.text.strip()
+        if turn.role == "user" and text and not asks_for_more(text) and not is_small_talk(text):
+            return plan_search(text, history[:index])
+    return Search(question)
+
+
+def _last(history: Sequence[Turn], role: str) -> str:
+    return next((turn.text for turn in reversed(history) if turn.role == role), "")
