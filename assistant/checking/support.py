@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from retrieval.keyword.folding import HAN_RANGES
-from retrieval.keyword.tokens import is_single, tokenize
+from assistant.checking.facts import AROUND, Date, Facts, Number, facts_of
+from assistant.checking.polarity import contradicts
+from retrieval.keyword.folding import HAN_RANGES, fold
+from retrieval.keyword.tokens import is_single, tokenize, tokenize_folded
+from retrieval.models import Chunk
 from retrieval.rerankers.coverage import sentence_spans
 
 Span = tuple[int, int]
@@ -41,3 +47,302 @@ def best_sentence(claim: str, text: str) -> Span:
     wanted = set(tokens(claim))
     spans = sentence_spans(text) or [(0, len(text))]
     return max(spans, key=lambda span: (share(wanted, set(tokens(text[span[0] : span[1]]))), -span[0]))
+
+
+Reason = Literal["number", "date", "name", "negation", "words", "quote"]
+
+# What only introduces or joins: it says nothing that a source could support.
+_STOCK = re.compile(
+    r"(?:根据|依据|按照|依照|参照|由|从)?(?:以上|上述|下列|所给|给定|所?提供的|检索到的|现有|相关)*(?:资料|文档|文件|来源|材料)"
+    r"(?:的?(?:内容|信息|描述|说明|规定|记载))?(?:中|里)?(?:显示|表明|可知|可见|指出|提到|提及|记载|介绍|所述|来看|得知)?[,:]?"
+    r"|综上所述|综上|总的来说|总而言之|总之|因此|所以|此外|另外|同时|首先|其次|最后|其中|例如|比如|具体来说|具体而言|也就是说"
+    r"|需要注意的是|值得注意的是|请注意"
+    r"|(?:according to|based on) the (?:given |provided )?(?:sources?|documents?|materials?|information),?"
+)
+_FUNCTION = frozenset(
+    "的了是在和与及或为有以于之其这那此也都而且但就还又并等个们所者地得着过把被由从到对将会能可要该应当即则吗呢吧啊呀一"
+)
+_GRAMMAR = (
+    "the a an of in on at to is are was were be been and or for with by as that this these those it its from has have had"
+    " will can may must shall should do does did not no there their they he she his her you your we our who which"
+)
+_ENGLISH = frozenset(_GRAMMAR.split())
+_EVERYDAY = frozenset(
+    "一年中人大不上后时日成月出用行发来生分作多下长学部主经高方法家新最名开公自本同前及动他区第体文现业度北小市全"
+    "美比西加间进政内如面期电数定民位子机天东我理外入世三关因物工至南代次通球种特场道合产平员台建性制系相表里选军二点"
+)
+"""Characters so frequent that a sentence may have them where its source has others."""
+_TITLE = re.compile(r"《([^《》]{1,60})》")
+_QUOTED = re.compile(r"[“「『\"]([^“”「」『』\"]{8,200})[”」』\"]")
+_GAPS = re.compile(r"[\W_]+")
+"""Punctuation and white space: a quotation may have others."""
+
+MAX_MISSING = 0.1
+"""Largest share of a sentence's characters that may stand nowhere in the passage; everyday ones count half."""
+MAX_MISSING_RUN = 2.0
+"""Most characters in a row, counted as above: three that the passage does not know are a name that it does not know."""
+MIN_COVERED = 0.45
+"""Least share of a sentence's words and pairs of characters that the passage must hold."""
+MIN_NEAR = 0.35
+"""Least share of them that three sentences of it in a row must hold."""
+MIN_FOREIGN = 0.6
+"""As MIN_COVERED, for sentences in letters, where there are words and no characters."""
+SURE_COVERED = 0.7
+"""Above this share the rules are sure of what they accept."""
+_NEAR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the rules say about a sentence and a passage.
+
+    Args:
+        reason: Why the passage does not support the sentence; None if it does.
+        is_sure: False where the words leave doubt, or the languages differ, so that a model may know better.
+        covered: Share of the sentence's words and pairs that the passage holds, in [0, 1].
+    """
+
+    reason: Reason | None
+    is_sure: bool
+    covered: float
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether the passage supports the sentence."""
+        return self.reason is None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A sentence that wants support.
+
+    Args:
+        folded: Folded, without words that only introduce.
+        facts: Its numbers, dates and names.
+        weights: Its words and pairs of characters, each with its weight.
+        quoted: Titles in 《》 and longer quotations, without punctuation.
+        has_han: Whether it is Chinese.
+    """
+
+    folded: str
+    facts: Facts
+    weights: Mapping[str, float]
+    titles: tuple[str, ...]
+    quotations: tuple[str, ...]
+    has_han: bool
+
+    @classmethod
+    def of(cls, sentence: str) -> Claim:
+        """Read a sentence as the model wrote it, its markers taken out."""
+        folded = _STOCK.sub(" ", fold(sentence))
+        return cls(
+            folded,
+            facts_of(folded),
+            _weights_of(folded),
+            tuple(_GAPS.sub("", one) for one in _TITLE.findall(folded)),
+            tuple(_GAPS.sub("", one) for one in _QUOTED.findall(fold(sentence))),
+            has_han(folded),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What may support it: neighbouring chunks with title and heading, read once for many sentences.
+
+    Args:
+        folded: Title, heading and text, folded.
+        bare: The same without punctuation and white space.
+        facts: Its numbers, dates and names.
+        numbers: Each value, those of dates too, with the units it has.
+        tokens: Characters, pairs and words.
+        context: Those of title and heading.
+        sentences: Folded, each with its tokens, in reading order.
+        has_han: Whether it is Chinese.
+    """
+
+    folded: str
+    bare: str
+    facts: Facts
+    numbers: Mapping[float, frozenset[str]]
+    tokens: frozenset[str]
+    context: frozenset[str]
+    sentences: tuple[tuple[str, frozenset[str]], ...]
+    has_han: bool
+
+    @classmethod
+    def of(cls, chunks: Sequence[Chunk], table_header: str = "") -> Passage:
+        """Read chunks of one version, and the header of the table that they begin in."""
+        lines = [*(chunk.context_line for chunk in chunks), table_header]
+        context = fold("\n".join(dict.fromkeys(lines)))
+        text = fold("\n".join(chunk.text for chunk in chunks))
+        folded = f"{context}\n{text}"
+        facts = facts_of(folded)
+        sentences = tuple((one, frozenset(tokenize_folded(one))) for one in _sentences(text))
+        known = frozenset(tokenize_folded(context))
+        return cls(
+            folded=folded,
+            bare=_GAPS.sub("", folded),
+            facts=facts,
+            numbers=_values(facts),
+            tokens=known.union(tokenize_folded(text)),
+            context=known,
+            sentences=sentences,
+            has_han=has_han(text),
+        )
+
+
+def judge(claim: Claim, passage: Passage) -> Verdict:
+    """Tell whether a passage supports a sentence, by what can be compared without a model.
+
+    Every number, date, title and name in letters must be in the passage; what it negates must be negated there; most
+    of its words must be there, and near each other. In another language than the passage only the first can be
+    compared: such a sentence counts as supported, unsurely, where nothing speaks against it.
+    """
+    covered = _share_held(claim.weights, passage.tokens)
+    same_language = claim.has_han == passage.has_han or (
+        claim.has_han and _share_held(claim.weights, passage.tokens) > 0.5
+    )
+    reason = _wrong_fact(claim, passage, same_language)
+    if reason is not None:
+        return Verdict(reason, True, covered)
+    if not same_language:
+        return Verdict(None, False, covered)
+    near, best = _nearest(claim, passage)
+    if contradicts(claim.folded, best):
+        return Verdict("negation", False, covered)
+    if claim.has_han:
+        missing, run = _missing(claim.folded, passage.folded)
+        if run > MAX_MISSING_RUN:
+            return Verdict("name", False, covered)
+        if missing > MAX_MISSING or covered < MIN_COVERED or near < MIN_NEAR:
+            return Verdict("words", False, covered)
+    elif covered < MIN_FOREIGN:
+        return Verdict("words", False, covered)
+    return Verdict(None, covered >= SURE_COVERED, covered)
+
+
+def _wrong_fact(claim: Claim, passage: Passage, same_language: bool) -> Reason | None:
+    """Return the kind of the first thing in a sentence that the passage does not have and cannot say in other words."""
+    if any(quotation not in passage.bare for quotation in claim.quotations) and same_language:
+        return "quote"
+    if not all(_has_number(passage, number) for number in claim.facts.numbers):
+        return "number"
+    if not all(_has_date(passage, date) for date in claim.facts.dates):
+        return "date"
+    if (replaced := _replaced(claim, passage)) is not None:
+        return replaced
+    names = [name for name in claim.facts.names if claim.has_han or any(character.isdigit() for character in name)]
+    titles = claim.titles if same_language else ()
+    if any(_GAPS.sub("", name) not in passage.bare for name in (*names, *titles)):
+        return "name"
+    return None
+
+
+def _replaced(claim: Claim, passage: Passage) -> Reason | None:
+    """Return the kind of a number or date where the passage has another one between the same words, not this one."""
+    for fact, before, behind in claim.facts.places:
+        if len(before) < AROUND or len(behind) < AROUND:
+            continue
+        others = {
+            other for other, left, right in passage.facts.places if left[-2:] == before[-2:] and right[:2] == behind[:2]
+        }
+        same_kind = {other for other in others if type(other) is type(fact)}
+        if same_kind and fact not in same_kind and not _is_part(fact, others):
+            return "date" if isinstance(fact, Date) else "number"
+    return None
+
+
+def _has_number(passage: Passage, number: Number) -> bool:
+    units = passage.numbers.get(number.value)
+    return units is not None and (not number.unit or "" in units or number.unit in units)
+
+
+def _has_date(passage: Passage, date: Date) -> bool:
+    """Whether a date's parts are all said, in one date or in one that leaves its year to another."""
+    years = {None, *(other.year for other in passage.facts.dates)}
+    if date.month is None:
+        return date.year in years or date.year in passage.numbers
+    return any(
+        other.month == date.month
+        and (date.day is None or other.day == date.day)
+        and (date.year is None or other.year == date.year or (other.year is None and date.year in years))
+        for other in passage.facts.dates
+    )
+
+
+def _is_part(fact: Number | Date, others: Iterable[Number | Date]) -> bool:
+    """Whether one of the others says the same with more or fewer parts: 2021年 of 2021年3月, 5 of 5天."""
+    if isinstance(fact, Number):
+        return any(isinstance(other, Number) and other.value == fact.value for other in others)
+    ours = (fact.year, fact.month, fact.day)
+    return any(
+        all(
+            one is None or two is None or one == two
+            for one, two in zip(ours, (other.year, other.month, other.day), strict=True)
+        )
+        for other in others
+        if isinstance(other, Date)
+    )
+
+
+def _values(facts: Facts) -> dict[float, frozenset[str]]:
+    units: dict[float, set[str]] = defaultdict(set)
+    for number in facts.numbers:
+        units[number.value].add(number.unit)
+    for date in facts.dates:
+        for part in (date.year, date.month, date.day):
+            if part is not None:
+                units[float(part)].add("")
+    return {value: frozenset(found) for value, found in units.items()}
+
+
+def _nearest(claim: Claim, passage: Passage) -> tuple[float, str]:
+    """Return the share of a sentence that some sentences in a row hold, and the one of two in a row that say most."""
+    shares = [0.0]
+    best = (-1.0, "")
+    for at in range(len(passage.sentences)):
+        held = passage.context.union(*(tokens for _, tokens in passage.sentences[at : at + _NEAR]))
+        shares.append(_share_held(claim.weights, held))
+        one, tokens = passage.sentences[at]
+        best = max(best, (_share_held(claim.weights, tokens), one), key=lambda pair: pair[0])
+    return max(shares), best[1]
+
+
+def _missing(claim: str, passage: str) -> tuple[float, float]:
+    """Return the share of a sentence's Chinese characters that are not in a passage, and the longest run of them."""
+    n = 0
+    total = run = longest = 0.0
+    for character in claim:
+        if not has_han(character):
+            run = 0.0
+            continue
+        n += 1
+        if character in passage or character in _FUNCTION:
+            run = 0.0
+            continue
+        weight = 0.5 if character in _EVERYDAY else 1.0
+        total += weight
+        run += weight
+        longest = max(longest, run)
+    return total / max(1, n), longest
+
+
+def _share_held(weights: Mapping[str, float], held: frozenset[str]) -> float:
+    total = sum(weights.values())
+    return sum(weight for token, weight in weights.items() if token in held) / total if total else 1.0
+
+
+def _weights_of(folded: str) -> dict[str, float]:
+    """Return a sentence's pairs and words; those of grammatical characters and words weigh little, numbers nothing."""
+    found = [token for token in tokenize_folded(folded) if not is_single(token) and not token[0].isdigit()]
+    return {token: _weight(token) for token in found}
+
+
+def _weight(token: str) -> float:
+    if token[0].isascii():
+        return 0.1 if token in _ENGLISH else 2.0
+    return sum(0.25 if character in _FUNCTION else 1.0 for character in token) / len(token)
+
+
+def _sentences(text: str) -> list[str]:
+    return [text[start:end] for start, end in sentence_spans(text)]
