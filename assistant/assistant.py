@@ -15,10 +15,10 @@ from assistant.events import Answer, AnswerEvent, DoneEvent, ErrorEvent, Turn
 from assistant.finder import Finder, KnowsDocuments, Searches
 from assistant.generate import Generator, Sampling
 from assistant.refusal.decision import Gate
-from assistant.settings import AnswerSettings, LlmSettings, TraceSettings
+from assistant.settings import AnswerSettings, LlmSettings
 from assistant.sources.numbering import Numbering
 from assistant.sources.selector import Selector
-from assistant.trace import KeepsTraces, Trace, effective, kept, new_answer_id
+from assistant.trace import KeepsTraces, Trace, effective, new_answer_id
 from assistant.window.packer import Packer
 from assistant.writers.generated import generate
 from assistant.writers.quoted import EXTRACTIVE_MODEL, quote
@@ -58,7 +58,7 @@ class Assistant:
             llm = llm or LlmSettings.from_environment()
         self._settings = settings or AnswerSettings()
         self._language = language
-        self._traces = traces
+        self.traces = traces
         self._llm = llm if llm is not None and llm.base_url else None
         self._generator = Generator(self._llm) if self._llm is not None else None
         self._planner = Planner()
@@ -101,9 +101,8 @@ class Assistant:
         """
         sampling = Sampling(max_tokens, temperature, tuple(stop) if stop else None)
         answer_id = answer_id or new_answer_id()
-        settings = self._traces.settings if self._traces is not None else TraceSettings()
-        begun = Trace(answer_id, question, collection, len(history), effective(sampling, self._llm), settings)
-        with kept(begun, self._traces) as trace:
+        asked_for = effective(sampling, self._llm)
+        with Trace(answer_id, question, collection, len(history), asked_for, self.traces) as trace:
             try:
                 answer = self._answer(question, history, collection, system, filters, sampling, trace)
                 async with aclosing(answer) as events:

@@ -11,9 +11,9 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from types import TracebackType
 from typing import Any, Protocol
 
 from assistant.conversation.plan import Plan
@@ -25,6 +25,7 @@ from assistant.settings import LlmSettings, TraceSettings
 from assistant.sources.source import Source
 from assistant.window.context import ContextWindow
 from assistant.window.cut import Cut
+from retrieval.catalog.answers import TraceRecord
 from retrieval.models import ScoredChunk
 from retrieval.retriever import MAX_QUESTION_CHARS
 
@@ -47,8 +48,27 @@ def prompt_hash(messages: Sequence[Turn]) -> str:
     return hashlib.sha256(_compact([_message(turn) for turn in messages])).hexdigest()
 
 
+class KeepsTraces(Protocol):
+    """What an answer needs of `assistant.trace_log.TraceLog`, and who asks for its trace later."""
+
+    @property
+    def settings(self) -> TraceSettings:
+        """What may be in a trace."""
+
+    def keep(self, trace: Trace) -> None:
+        """Take the trace of an answer that ended; neither waits nor fails."""
+
+    def get(self, answer_id: str) -> TraceRecord:
+        """Return one trace, or raise AnswerNotFoundError."""
+
+    def list(self, limit: int, *, after: str | None = None) -> Sequence[TraceRecord]:
+        """Return traces, newest first; those behind `after`."""
+
+
 class Trace:
     """The steps of one answer. Each note returns what it was given, so that the story stays one line a step.
+
+    Used with `with`: however the answer ends, its trace is kept, and before its reader gets the last event.
 
     Args:
         answer_id: The answer's.
@@ -56,7 +76,7 @@ class Trace:
         collection: As named by whoever asked.
         n_turns: Earlier turns of the conversation.
         sampling: How the model is asked to write, with what the settings say.
-        settings: What may be in it.
+        traces: Keeps it; None: nobody does.
     """
 
     def __init__(
@@ -66,14 +86,15 @@ class Trace:
         collection: str,
         n_turns: int,
         sampling: Sampling,
-        settings: TraceSettings,
+        traces: KeepsTraces | None = None,
     ) -> None:
         self.answer_id = answer_id
         self.created_at = time.time()
         self._question = question[:MAX_QUESTION_CHARS]
         self._collection = collection
         self._n_turns = n_turns
-        self._settings = settings
+        self._traces = traces
+        self._settings = traces.settings if traces is not None else TraceSettings()
         self._begin = self._last = time.perf_counter()
         self._timings: dict[str, float] = {}
         self._plan: Plan | None = None
@@ -133,6 +154,7 @@ class Trace:
             return event
         self._answer = event.answer
         self._note("answer")
+        self._end()
         return DoneEvent(replace(event.answer, answer_id=self.answer_id, trace=self.body()))
 
     def failed(self, code: str) -> None:
@@ -140,6 +162,17 @@ class Trace:
         if self._answer is None and self._error is None:
             self._error = {"code": code, "step": self._step()}
             self._note(self._step())
+            self._end()
+
+    def __enter__(self) -> Trace:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Note an end that nobody noted: the reader left, or a defect of ours."""
+        if kind is not None:
+            self.failed(STOPPED if issubclass(kind, GeneratorExit | asyncio.CancelledError) else INTERNAL)
 
     def body(self) -> Json:
         """Return all of it, as JSON can hold it; what did not happen is null or empty."""
@@ -157,7 +190,7 @@ class Trace:
             "sources": [self._source_body(source) for source in self._sources],
             "prompt": self._prompt_body(),
             "answer": self._answer_body(),
-            "timings_ms": self._timings | {"total": self._since(self._begin)},
+            "timings_ms": dict(self._timings),
         }
 
     def _plan_body(self) -> Json | None:
@@ -257,32 +290,10 @@ class Trace:
     def _since(self, moment: float) -> float:
         return round((time.perf_counter() - moment) * 1000, 2)
 
-
-class KeepsTraces(Protocol):
-    """What the assistant needs of `assistant.trace_log.TraceLog`."""
-
-    @property
-    def settings(self) -> TraceSettings:
-        """What may be in a trace."""
-
-    def keep(self, trace: Trace) -> None:
-        """Take the trace of an answer that ended; neither waits nor fails."""
-
-
-@contextmanager
-def kept(trace: Trace, traces: KeepsTraces | None) -> Iterator[Trace]:
-    """Hand a trace over when its answer ends, in whatever way."""
-    try:
-        yield trace
-    except (GeneratorExit, asyncio.CancelledError):
-        trace.failed(STOPPED)
-        raise
-    except Exception:
-        trace.failed(INTERNAL)
-        raise
-    finally:
-        if traces is not None:
-            traces.keep(trace)
+    def _end(self) -> None:
+        self._timings["total"] = self._since(self._begin)
+        if self._traces is not None:
+            self._traces.keep(self)
 
 
 def effective(sampling: Sampling, llm: LlmSettings | None) -> Sampling:

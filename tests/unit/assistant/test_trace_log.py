@@ -58,7 +58,7 @@ def opened(store: Any, **settings: Any) -> Iterator[TraceLog]:
 
 
 def trace(name: str = "1") -> Trace:
-    return Trace(f"chatcmpl-{name}", "年假𠮷😀？", "人事", 0, Sampling(), TraceSettings())
+    return Trace(f"chatcmpl-{name}", "年假𠮷😀？", "人事", 0, Sampling())
 
 
 def test_trace_is_written_behind_the_answers_back():
