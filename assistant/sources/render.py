@@ -34,9 +34,11 @@ _SLASH = "[/／⁄∕＼\\\\]"
 _DELIMITER = re.compile(
     rf"(?:(?<=[{''.join(OPENINGS)}])|(?<=[〈⟨‹《])(?={_GAP}{_SLASH}))(?={_GAP}(?:{_SLASH}{_GAP})?[资資]{_GAP}料)"
 )
-# A number in brackets, as models write markers and as a source begins.
+# A number in brackets, as models write markers and as a source begins; years and the like are longer.
+_NUMBER = r"(?:\d{1,3}(?!\d)|[①-⑳])"
+_WORD = rf"(?:[资資]{_GAP}料|[来來]{_GAP}源|source|\^){_GAP}"
 _MARKER = re.compile(
-    rf"(?<=[\[［【〖﹝⟦])(?={_GAP}(?:(?:资料|資料|来源|來源|source){_GAP})?[\d①-⑳][\d\s,，、{INVISIBLE}]*[\]］】〗﹞⟧])",
+    rf"(?<=[\[［【〖﹝⟦])(?={_GAP}(?:{_WORD})?(?!0\D){_NUMBER}(?:[\s,，、{INVISIBLE}]*(?:{_WORD})?{_NUMBER})*{_GAP}[\]］】〗﹞⟧])",
     re.IGNORECASE,
 )
 
