@@ -22,9 +22,11 @@ ClientAPI = Any
 ChromaCollection = Any
 
 # Chroma's embedded engine holds Python's lock for a whole call, and each call reads again what came since the last sync
-# to disk, by default after 1,000 records (measured on 1.5.9). So a sync for about every call: 500 records a call are
-# then as fast as 5,000; 100 records a call without it take twice the time and hold the lock as long at worst.
-UPSERT_BATCH = 600
+# to disk, by default after 1,000 records (measured on 1.5.9). So a sync for about every call: 100 records a call take
+# twice the time without it, and hold the lock as long at worst. How many go in a call is for the caller to say, who
+# knows who waits; these are the most, for the engine (which refuses more than 5,461) and for one request's body.
+EMBEDDED_BATCH = 5_000
+SERVER_BATCH = 600
 _CONFIGURATION = {"hnsw": {"space": "cosine", "sync_threshold": 500}}
 READ_BATCH = 5_000
 METADATA_KEYS = ("document_id", "title", "source", "page", "heading", "start", "end")
@@ -46,6 +48,7 @@ class ChromaStore:
         self._handles: dict[str, ChromaCollection] = {}
         self._lock = threading.Lock()
         self._is_embedded = url is None
+        self._batch = EMBEDDED_BATCH if url is None else SERVER_BATCH
         self._write_failed = False
         with self._translated():
             self._client = _connect(folder, url)
@@ -54,11 +57,11 @@ class ChromaStore:
         """Add or overwrite chunks with their vectors, (len(chunks), dim) float32."""
         with self._translated(), self._writing():
             handle: Any = self._handle(collection_id, create=True)
-            for i in range(0, len(chunks), UPSERT_BATCH):
-                batch = chunks[i : i + UPSERT_BATCH]
+            for i in range(0, len(chunks), self._batch):
+                batch = chunks[i : i + self._batch]
                 handle.upsert(
                     ids=[chunk.chunk_id for chunk in batch],
-                    embeddings=vectors[i : i + UPSERT_BATCH],
+                    embeddings=vectors[i : i + self._batch],
                     documents=[chunk.text for chunk in batch],
                     metadatas=[_metadata(chunk) for chunk in batch],
                 )
@@ -69,8 +72,8 @@ class ChromaStore:
             handle = self._handle(collection_id)
             if handle is None:
                 return
-            for i in range(0, len(chunk_ids), UPSERT_BATCH):
-                handle.delete(ids=list(chunk_ids[i : i + UPSERT_BATCH]))
+            for i in range(0, len(chunk_ids), SERVER_BATCH):
+                handle.delete(ids=list(chunk_ids[i : i + SERVER_BATCH]))
 
     def search(
         self, collection_id: str, vector: Vectors, *, top_k: int, document_ids: Sequence[str] | None = None

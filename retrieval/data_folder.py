@@ -42,6 +42,8 @@ class DataFolder:
         embedder: Loaded by its first text; None with `none`.
         retriever: Searches all of it.
         writing: Held by whoever ingests or deletes: one at a time.
+        answers_meanwhile: Whether this process answers questions while something is written: set by a service, which
+            then gets short writes (docs/ingestion.md).
     """
 
     _open: ClassVar[dict[Path, DataFolder]] = {}
@@ -51,6 +53,7 @@ class DataFolder:
         self.settings = settings
         self.path = settings.data_dir.expanduser().resolve()
         self.writing = threading.RLock()
+        self.answers_meanwhile = False
         self._users = 0
         try:
             self.path.mkdir(parents=True, exist_ok=True)

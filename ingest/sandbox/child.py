@@ -24,7 +24,6 @@ sys.path[:] = json.loads(sys.argv[1])
 from ingest.sandbox import worker
 worker.main(sys.argv[2], int(sys.argv[3]))
 """
-_PIPE_BYTES = 1 << 20
 
 
 class ChildDiedError(Exception):
@@ -67,6 +66,7 @@ class Child:
                     settings.model_dump_json(),
                     str(begun_by_child),
                 ],
+                bufsize=wire.BUFFER_BYTES,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=[begun_by_child],
@@ -172,4 +172,4 @@ def _widen(stream: BinaryIO) -> None:
     import fcntl
 
     with contextlib.suppress(OSError, AttributeError):
-        fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, wire.BUFFER_BYTES)

@@ -22,6 +22,8 @@ from retrieval.errors import Message
 from retrieval.models import Document, Span
 
 _LENGTHS = struct.Struct("<QQQ")
+BUFFER_BYTES = 1 << 20
+"""Read and held at a time, where the system can: each read waits for Python's lock, which the parser holds."""
 Parts = tuple[bytes, bytes, bytes]
 READY: Parts = (b'{"ready": true}', b"", b"")
 

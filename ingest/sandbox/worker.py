@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from ingest.errors import IngestError
 from ingest.sandbox.parse import Parsed, ParseJob, indexed_texts, parse
-from ingest.sandbox.wire import READY, Parts, decode_job, encode_result, read, write
+from ingest.sandbox.wire import BUFFER_BYTES, READY, Parts, decode_job, encode_result, read, write
 from ingest.settings import IngestSettings
 
 MAX_INDEXED_CHARS = 1_000_000
@@ -58,7 +58,7 @@ def _result(job: ParseJob, settings: IngestSettings) -> Parsed | IngestError:
 
 def _take_wires() -> tuple[BinaryIO, BinaryIO]:
     """Return streams to the parent, and leave to the parsers a standard output and input that do no harm."""
-    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    source, sink = os.fdopen(os.dup(0), "rb", BUFFER_BYTES), os.fdopen(os.dup(1), "wb", BUFFER_BYTES)
     os.dup2(2, 1)
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)

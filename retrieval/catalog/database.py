@@ -20,7 +20,8 @@ HEAD = "0002"
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_TIMEOUT_S = 10.0
-_JSON = json.JSONEncoder(ensure_ascii=False)
+as_json = json.JSONEncoder(ensure_ascii=False).encode
+"""How JSON columns are stored."""
 
 
 class Database:
@@ -41,7 +42,7 @@ class Database:
         self._engine = sa.create_engine(
             f"sqlite:///{path}",
             connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
-            json_serializer=_JSON.encode,
+            json_serializer=as_json,
             pool_size=8,
             max_overflow=32,
         )
