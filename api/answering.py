@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.errors import error_response, internal_error
 from api.sse import Envelope
-from assistant.events import Answer, AnswerEvent, DoneEvent, ErrorEvent, TextEvent
+from assistant.events import Answer, AnswerEvent, DoneEvent, DraftEvent, ErrorEvent, TextEvent
 from retrieval.errors import HuoziError, Language
 
 logger = logging.getLogger("huozi.api")
@@ -50,6 +50,7 @@ class AnswerResponse(Response):
         language: Of error messages.
         stream: Chunk by chunk, or the whole at once.
         include_usage: Whether the stream ends with the usage.
+        include_drafts: Whether the stream brings words before they are settled.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class AnswerResponse(Response):
         language: Language,
         stream: bool,
         include_usage: bool,
+        include_drafts: bool = False,
     ) -> None:
         self.background = None
         self._events = events
@@ -67,6 +69,9 @@ class AnswerResponse(Response):
         self._language = language
         self._stream = stream
         self._include_usage = include_usage
+        self._include_drafts = include_drafts
+        # The answer's id, by which its trace is found; OpenAI's SDKs show it with errors too.
+        self._id_header = (b"x-request-id", envelope.completion_id.encode("ascii", "replace"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
@@ -86,6 +91,7 @@ class AnswerResponse(Response):
             response = error_response(error, self._language)
         else:
             response = Response(self._envelope.whole(answer), media_type="application/json")
+        response.raw_headers.append(self._id_header)
         await response(scope, receive, send)
 
     async def _send_stream(
@@ -99,7 +105,8 @@ class AnswerResponse(Response):
                     continue
                 if not started:
                     started = True
-                    await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
+                    headers = [*STREAM_HEADERS, self._id_header]
+                    await send({"type": "http.response.start", "status": 200, "headers": headers})
                     body = self._envelope.opening() + body
                 last = isinstance(event, DoneEvent)
                 await send({"type": "http.response.body", "body": body, "more_body": not last})
@@ -115,14 +122,18 @@ class AnswerResponse(Response):
             logger.exception("an answer broke off")
             failure = internal_error()
         if not started:
-            await error_response(failure, self._language)(scope, receive, send)
+            response = error_response(failure, self._language)
+            response.raw_headers.append(self._id_header)
+            await response(scope, receive, send)
             return
         body = self._envelope.failure(failure, self._language)
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
     def _chunk(self, event: AnswerEvent) -> bytes | None:
-        if isinstance(event, TextEvent):
+        if isinstance(event, TextEvent) and (event.text or self._include_drafts):
             return self._envelope.text(event.text)
+        if isinstance(event, DraftEvent) and event.text and self._include_drafts:
+            return self._envelope.draft(event.text)
         if isinstance(event, DoneEvent):
             return self._envelope.closing(event.answer, include_usage=self._include_usage)
         if isinstance(event, ErrorEvent):

@@ -18,7 +18,7 @@ from api.auth.guard import Guard
 from api.auth.sessions import Sessions
 from api.errors import on_http_exception, on_huozi_error, on_unforeseen, on_validation_error
 from api.parts import Answers, Parts
-from api.routes import chat, documents, files, health, models, owner, pages, session, vector_stores
+from api.routes import answers, chat, documents, files, health, models, owner, pages, session, vector_stores
 from retrieval.errors import HuoziError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def create_app(settings: Settings, *, folder: DataFolder | None = None, assistan
     app.state.sessions = Sessions()
     app.state.model_client = None
     app.state.given = (folder, assistant)
-    for routes in (chat, models, vector_stores, files, documents, health, session, owner, pages):
+    for routes in (chat, answers, models, vector_stores, files, documents, health, session, owner, pages):
         app.include_router(routes.router)
     pages.mount_static(app)
     app.add_middleware(Guard)

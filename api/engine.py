@@ -54,8 +54,8 @@ class Engine(Protocol):
     ) -> IngestReport:
         """Bring files and folders into a collection."""
 
-    def ask(self, question: str, history: Sequence[Turn], collection: str) -> Iterator[Json]:
-        """Answer as events: `sources`, then `text`, last `done` with the whole `answer`."""
+    def ask(self, question: str, history: Sequence[Turn], collection: str, *, trace: bool = False) -> Iterator[Json]:
+        """Answer as events: `sources`, then `text`, `trace` if asked for, last `done` with the whole `answer`."""
 
     def search(self, question: str, collection: str, top_k: int, filters: Mapping[str, str]) -> Json:
         """Return the contract's search object."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from api.objects import (
     Json,
@@ -17,9 +17,12 @@ from api.objects import (
     hit_object,
     key_object,
     search_object,
+    trace_object,
 )
+from api.traced_chunks import cited_chunks
 from assistant.events import AnswerEvent, DoneEvent, ErrorEvent, SourcesEvent, TextEvent, Turn
-from retrieval.errors import DocumentNotFoundError
+from assistant.trace import new_answer_id
+from retrieval.errors import AnswerNotFoundError, DocumentNotFoundError
 from retrieval.models import StoredDocument
 
 if TYPE_CHECKING:
@@ -50,18 +53,25 @@ class LocalEngine:
         """Bring files and folders into a collection."""
         return self._built.ingestor.ingest(paths, collection, delete_missing=delete_missing, progress=progress)
 
-    async def events(self, question: str, history: Sequence[Turn], collection: str) -> AsyncGenerator[Json, None]:
+    async def events(
+        self, question: str, history: Sequence[Turn], collection: str, trace: bool = False
+    ) -> AsyncGenerator[Json, None]:
         """Answer as events; raises what the answer ends with."""
-        async with aclosing(self._built.assistant.astream(question, history, collection)) as stream:
+        answer_id = new_answer_id()
+        answer = self._built.assistant.astream(question, history, collection, answer_id=answer_id)
+        async with aclosing(answer) as stream:
             async for event in stream:
+                if trace and isinstance(event, DoneEvent | ErrorEvent):
+                    for body in self._traces_of(event, answer_id):
+                        yield {"type": "trace", "trace": await asyncio.to_thread(self._shown, body)}
                 if (shown := event_object(event)) is not None:
                     yield shown
 
-    def ask(self, question: str, history: Sequence[Turn], collection: str) -> Iterator[Json]:
+    def ask(self, question: str, history: Sequence[Turn], collection: str, *, trace: bool = False) -> Iterator[Json]:
         """Answer as events, from synchronous code."""
         # One loop for all questions: the model client's connections belong to it.
         self._runner = runner = self._runner or asyncio.Runner()
-        stream = self.events(question, history, collection)
+        stream = self.events(question, history, collection, trace)
 
         async def following() -> Json | None:
             return await anext(stream, None)
@@ -162,6 +172,19 @@ class LocalEngine:
         finally:
             self._built.close()
 
+    def _traces_of(self, event: DoneEvent | ErrorEvent, answer_id: str) -> list[Mapping[str, Any]]:
+        """Return the trace of an answer that ended; of one that failed only if traces are kept."""
+        if isinstance(event, DoneEvent):
+            return [event.answer.trace]
+        traces = self._built.assistant.traces
+        try:
+            return [traces.get(answer_id).body] if traces is not None else []
+        except AnswerNotFoundError:
+            return []
+
+    def _shown(self, body: Mapping[str, Any]) -> Json:
+        return trace_object(body, cited_chunks(self._folder.catalog, body))
+
     def _find(self, document: str, collection: str) -> StoredDocument:
         catalog = self._folder.catalog
         try:
@@ -184,7 +207,7 @@ def event_object(event: AnswerEvent) -> Json | None:
         raise event.error
     if isinstance(event, SourcesEvent):
         return {"type": "sources", "mode": event.mode, "sources": [hit_object(one.best) for one in event.sources]}
-    if isinstance(event, TextEvent):
+    if isinstance(event, TextEvent) and event.text:
         return {"type": "text", "text": event.text}
     if isinstance(event, DoneEvent):
         return {"type": "done", "answer": answer_object(event.answer)}

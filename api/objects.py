@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from assistant.events import Answer, Citation
+from assistant.events import Answer, Citation, Usage
+from assistant.window.cut import Cut
 from retrieval.catalog import ApiKey
 from retrieval.doctor import Checkup
 from retrieval.errors import HuoziError, Message
@@ -48,13 +50,61 @@ def answer_object(answer: Answer) -> Json:
         "refused": answer.refused,
         "mode": answer.mode,
         "citations": [citation_object(citation) for citation in answer.citations],
-        "usage": {
-            "prompt_tokens": answer.usage.prompt_tokens,
-            "completion_tokens": answer.usage.completion_tokens,
-            "total_tokens": answer.usage.total_tokens,
-        },
+        "unsupported": unsupported_objects(answer),
+        "usage": usage_object(answer.usage, answer.cut),
         "model": answer.model,
         "finish_reason": answer.finish_reason,
+        "answer_id": answer.answer_id,
+    }
+
+
+def unsupported_objects(answer: Answer) -> list[Json]:
+    """Return the sentences of fact that no source supports; offsets count characters of the answer's text."""
+    return [{"start": start, "end": end, "text": answer.text[start:end]} for start, end in answer.unsupported]
+
+
+def usage_object(usage: Usage, cut: Cut | None) -> Json:
+    """Return OpenAI's usage object; where a model was asked, with what found no room in its window."""
+    shown: Json = {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+    details: Json = {} if usage.cached_tokens is None else {"cached_tokens": usage.cached_tokens}
+    if cut is not None:
+        details |= {
+            "dropped_sources": len(cut.dropped_sources),
+            "shortened_sources": len(cut.shortened_sources),
+            "dropped_turns": cut.dropped_turns,
+        }
+    return shown | {"prompt_tokens_details": details} if details else shown
+
+
+def trace_object(body: Mapping[str, Any], live: Mapping[str, Chunk]) -> Json:
+    """Return a trace for people: its candidates with the titles and places that the catalog knows now.
+
+    Args:
+        body: As it was kept: ids only.
+        live: Chunks by id; one that is gone since has no title.
+    """
+    found = body["retrieval"]
+    if found is not None:
+        candidates = [one | _title(live.get(one["chunk_id"])) for one in found["candidates"]]
+        found = found | {"candidates": candidates}
+    return {"id": body["id"], "object": "answer.trace", **body, "retrieval": found}
+
+
+def answer_summary(body: Mapping[str, Any]) -> Json:
+    """Return a line of the list of answers."""
+    return {
+        "id": body["id"],
+        "object": "answer",
+        "created": body["created"],
+        "collection": body["collection"],
+        "question": body["question"],
+        "mode": body["mode"],
+        "error": body["error"],
+        "total_ms": body["timings_ms"].get("total"),
     }
 
 
@@ -122,10 +172,18 @@ def read_error(body: Json) -> HuoziError:
     return error
 
 
+def _title(chunk: Chunk | None) -> Json:
+    if chunk is None:
+        return {"title": None, "source_name": None, "page": None, "heading": []}
+    heading = list(chunk.heading_at(chunk.start))
+    return {"title": chunk.title, "source_name": chunk.source, "page": chunk.page, "heading": heading}
+
+
 def _place(chunk: Chunk, page: int | None, start: int, end: int) -> Json:
     return {
         "chunk_id": chunk.chunk_id,
         "document_id": chunk.document_id,
+        "version_id": chunk.version_id,
         "title": chunk.title,
         "source": chunk.source,
         "page": page,

@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Protocol
 from assistant.events import AnswerEvent, Turn
 
 if TYPE_CHECKING:
+    from assistant.trace import KeepsTraces
+    from retrieval.catalog import TraceRecord
     from retrieval.data_folder import DataFolder
 
 
 class Answers(Protocol):
-    """What the routes ask of `assistant.Assistant`."""
+    """What the routes ask of `assistant.Assistant`.
+
+    Attributes:
+        traces: How its answers came about.
+    """
+
+    traces: KeepsTraces | None
 
     def astream(
         self,
@@ -25,11 +33,22 @@ class Answers(Protocol):
         max_tokens: int | None = None,
         temperature: float | None = None,
         stop: Sequence[str] | None = None,
+        answer_id: str | None = None,
     ) -> AsyncGenerator[AnswerEvent, None]:
         """Answer one question as events; closing the iterator stops the work."""
 
     async def aclose(self) -> None:
         """Close the connections that the running event loop opened."""
+
+
+class ReadsTraces(Protocol):
+    """What the routes ask for traces."""
+
+    def get(self, answer_id: str) -> TraceRecord:
+        """Return one trace, or raise AnswerNotFoundError."""
+
+    def list(self, limit: int, *, after: str | None = None) -> Sequence[TraceRecord]:
+        """Return traces, newest first; those behind `after`."""
 
 
 class Keys(Protocol):
@@ -58,6 +77,11 @@ class Parts:
     def keys(self) -> Keys:
         """The catalog's API keys."""
         return self.folder.catalog.keys
+
+    @property
+    def kept_answers(self) -> ReadsTraces:
+        """How answers came about: also those whose traces are still to be written, if the assistant keeps any."""
+        return self.assistant.traces or self.folder.catalog.answers
 
     @property
     def owner_token(self) -> str:

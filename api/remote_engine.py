@@ -60,9 +60,10 @@ class RemoteEngine:
                 progress(IngestProgress(**value))
         raise self._broke_off()
 
-    def ask(self, question: str, history: Sequence[Turn], collection: str) -> Iterator[Json]:
+    def ask(self, question: str, history: Sequence[Turn], collection: str, *, trace: bool = False) -> Iterator[Json]:
         """Answer as events."""
-        arguments = {"question": question, "history": [asdict(turn) for turn in history], "collection": collection}
+        turns = [asdict(turn) for turn in history]
+        arguments = {"question": question, "history": turns, "collection": collection, "trace": trace}
         for kind, value in self._lines("ask", arguments):
             if kind == "result":
                 return

@@ -10,7 +10,8 @@ from urllib.parse import quote as percent_encode
 from urllib.parse import urlencode
 
 from api.errors import error_body
-from assistant.events import Answer, Citation, Usage
+from api.objects import citation_object, unsupported_objects, usage_object
+from assistant.events import Answer, Citation
 from retrieval.errors import HuoziError, Language
 from retrieval.models import Chunk
 
@@ -55,30 +56,8 @@ def source_url(base_url: str, chunk: Chunk, start: int, end: int) -> str:
 
 def citation_json(citation: Citation, base_url: str) -> dict[str, Any]:
     """Return a citation as clients get it."""
-    chunk = citation.source.chunk
-    return {
-        "index": citation.index,
-        "quote": citation.quote,
-        "chunk_id": chunk.chunk_id,
-        "document_id": chunk.document_id,
-        "title": chunk.title,
-        "source": chunk.source,
-        "page": citation.page,
-        "heading": list(chunk.heading_at(citation.start)),
-        "start": citation.start,
-        "end": citation.end,
-        "score": citation.source.score,
-        "url": source_url(base_url, chunk, citation.start, citation.end),
-    }
-
-
-def usage_json(usage: Usage) -> dict[str, int]:
-    """Return OpenAI's usage object."""
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.total_tokens,
-    }
+    url = source_url(base_url, citation.source.chunk, citation.start, citation.end)
+    return citation_object(citation) | {"url": url}
 
 
 def answer_fields(answer: Answer, base_url: str) -> dict[str, Any]:
@@ -87,6 +66,8 @@ def answer_fields(answer: Answer, base_url: str) -> dict[str, Any]:
         "citations": [citation_json(citation, base_url) for citation in answer.citations],
         "refused": answer.refused,
         "mode": answer.mode,
+        "unsupported": unsupported_objects(answer),
+        "answer_id": answer.answer_id,
     }
 
 
@@ -121,13 +102,17 @@ class Envelope:
         """Return a chunk with more text."""
         return self._chunk({"content": text})
 
+    def draft(self, text: str) -> bytes:
+        """Return a chunk with words that are not settled; the next chunk with `content` takes the place of them all."""
+        return self._chunk({}, draft=text)
+
     def closing(self, answer: Answer, *, include_usage: bool) -> bytes:
         """Return the last chunks: why it stopped with the citations, the usage if asked for, and the end mark."""
         last = self._chunk({}, answer.finish_reason, **answer_fields(answer, self.base_url))
         usage = b""
         if include_usage:
             head = self._head("chat.completion.chunk")
-            usage = encode_event(head | {"choices": [], "usage": usage_json(answer.usage)})
+            usage = encode_event(head | {"choices": [], "usage": usage_object(answer.usage, answer.cut)})
         return last + usage + DONE
 
     def failure(self, error: HuoziError, language: Language) -> bytes:
@@ -138,5 +123,5 @@ class Envelope:
         """Return the completion that is not streamed."""
         message = {"role": "assistant", "content": answer.text, "refusal": None}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
-        body = self._head("chat.completion") | {"choices": [choice], "usage": usage_json(answer.usage)}
+        body = self._head("chat.completion") | {"choices": [choice], "usage": usage_object(answer.usage, answer.cut)}
         return to_bytes(to_json(body | answer_fields(answer, self.base_url)))

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from assistant.conversation.plan import Plan
 from assistant.events import Answer, AnswerEvent, DoneEvent, DraftEvent, TextEvent, Turn, Usage
@@ -25,9 +25,11 @@ from assistant.settings import LlmSettings, TraceSettings
 from assistant.sources.source import Source
 from assistant.window.context import ContextWindow
 from assistant.window.cut import Cut
-from retrieval.catalog.answers import TraceRecord
 from retrieval.models import ScoredChunk
 from retrieval.retriever import MAX_QUESTION_CHARS
+
+if TYPE_CHECKING:
+    from retrieval.catalog.answers import TraceRecord
 
 STOPPED = "stopped"
 """Error code of an answer whose reader left."""

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from api.cli.framework import collection_option, command, json_option, question_argument
+from api.cli.framework import collection_option, command, json_option, question_argument, trace_option
 from api.cli.language import Say
 from api.cli.output import note, out, out_json, place
 from api.cli.session import session_of
+from api.cli.trace import trace_text
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from api.engine import Engine
     from assistant.events import Turn
+
+
+KEYS = (
+    "question", "answer", "refused", "citations", "usage", "model", "mode", "collection", "unsupported", "answer_id",
+    "trace",
+)  # fmt: skip
+"""What `--json` prints, `trace` only if asked for."""
 
 
 def build(say: Say) -> click.Command:
@@ -28,6 +36,7 @@ def build(say: Say) -> click.Command:
         run,
         question_argument(say),
         collection_option(say),
+        trace_option(say),
         json_option(say),
         help=say(
             "提问，回答输出到标准输出，出处（标题、页码、原文）输出到标准错误。",
@@ -36,18 +45,25 @@ def build(say: Say) -> click.Command:
     )
 
 
-def run(ctx: click.Context, question: tuple[str, ...], collection: str, as_json: bool) -> None:
+def run(ctx: click.Context, question: tuple[str, ...], collection: str, trace: bool, as_json: bool) -> None:
     """Answer one question."""
     session = session_of(ctx)
     with session.engine("ask") as engine:
-        answer = stream_answer(engine, " ".join(question), (), collection, session.say, quiet=as_json)
+        asked = " ".join(question)
+        answer = stream_answer(engine, asked, (), collection, session.say, quiet=as_json, trace=trace)
     if as_json:
-        keys = ("question", "answer", "refused", "citations", "usage", "model", "mode", "collection")
-        out_json({key: answer[key] for key in keys})
+        out_json({key: answer[key] for key in KEYS if key in answer})
 
 
 def stream_answer(
-    engine: Engine, question: str, history: Sequence[Turn], collection: str, say: Say, *, quiet: bool = False
+    engine: Engine,
+    question: str,
+    history: Sequence[Turn],
+    collection: str,
+    say: Say,
+    *,
+    quiet: bool = False,
+    trace: bool = False,
 ) -> dict[str, Any]:
     """Write an answer as it comes, then its sources; returns the whole answer.
 
@@ -58,21 +74,23 @@ def stream_answer(
         collection: Its name.
         say: The user's language.
         quiet: Write nothing.
+        trace: Also how it came about, even if it fails; as `trace` in what is returned.
     """
     # Closing the events stops the model's work, whatever ends this loop.
-    with closing(cast("Generator[dict[str, Any]]", engine.ask(question, history, collection))) as events:
+    events = cast("Generator[dict[str, Any]]", engine.ask(question, history, collection, trace=trace))
+    with closing(events):
         writer = _Writer(say, quiet=quiet)
         try:
-            for event in events:
-                if event["type"] == "done":
-                    answer: dict[str, Any] = event["answer"]
-                    break
-                writer.take(event)
-        finally:
+            answer = writer.follow(events)
+        except BaseException:
             writer.end_line()
+            writer.show_trace()
+            raise
+    writer.end_line()
     if not quiet:
         show_sources(answer, say)
-    return answer
+    writer.show_trace()
+    return answer if writer.trace is None else {**answer, "trace": writer.trace}
 
 
 class _Writer:
@@ -82,9 +100,21 @@ class _Writer:
         self._say = say
         self._quiet = quiet
         self._is_line_open = False
+        self.trace: dict[str, Any] | None = None
+
+    def follow(self, events: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        """Write what the events bring, and return the answer that they end with."""
+        for event in events:
+            if event["type"] == "done":
+                answer: dict[str, Any] = event["answer"]
+                return answer
+            self.take(event)
+        raise AssertionError("an answer ends with `done`, or raises")
 
     def take(self, event: dict[str, Any]) -> None:
         """Write what an event brings."""
+        if event["type"] == "trace":
+            self.trace = event["trace"]
         if self._quiet:
             return
         if event["type"] == "text":
@@ -98,6 +128,11 @@ class _Writer:
         if self._is_line_open:
             self._is_line_open = False
             out("")
+
+    def show_trace(self) -> None:
+        """Write how the answer came about, if that was asked for."""
+        if self.trace is not None and not self._quiet:
+            note("\n" + trace_text(self.trace, self._say))
 
 
 def show_sources(answer: dict[str, Any], say: Say) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from api.cli.ask import stream_answer
-from api.cli.framework import collection_option, command
+from api.cli.framework import collection_option, command, trace_option
 from api.cli.language import Say
 from api.cli.output import note
 from api.cli.session import Session, session_of
@@ -26,6 +26,7 @@ def build(say: Say) -> click.Command:
         say,
         run,
         collection_option(say),
+        trace_option(say),
         help=say(
             "连续对话。/new 重新开始，/quit 退出；回答时按 Ctrl-C 停止当前回答。",
             "Ask many questions in a row. /new starts over, /quit ends; Ctrl-C stops an answer.",
@@ -33,7 +34,7 @@ def build(say: Say) -> click.Command:
     )
 
 
-def run(ctx: click.Context, collection: str) -> None:
+def run(ctx: click.Context, collection: str, trace: bool) -> None:
     """Answer until the user has enough."""
     session = session_of(ctx)
     if sys.stdin.isatty():
@@ -41,10 +42,10 @@ def run(ctx: click.Context, collection: str) -> None:
             import readline  # noqa: F401 - gives `input` its editing keys
         note(session.say("直接提问。/new 重新开始，/quit 退出。", "Ask away. /new starts over, /quit ends."))
     with session.engine("chat") as engine:
-        talk(engine, collection, session)
+        talk(engine, collection, session, trace=trace)
 
 
-def talk(engine: Engine, collection: str, session: Session) -> None:
+def talk(engine: Engine, collection: str, session: Session, *, trace: bool) -> None:
     """Read questions and answer them, each with the turns before it."""
     from assistant.events import Turn
 
@@ -56,17 +57,19 @@ def talk(engine: Engine, collection: str, session: Session) -> None:
             history.clear()
             note(session.say("已重新开始", "Started over"))
         elif question:
-            answer = answer_turn(engine, question, history, collection, session)
+            answer = answer_turn(engine, question, history, collection, session, trace=trace)
             if answer is not None:
                 history += [Turn("user", question), Turn("assistant", answer)]
 
 
-def answer_turn(engine: Engine, question: str, history: list[Turn], collection: str, session: Session) -> str | None:
+def answer_turn(
+    engine: Engine, question: str, history: list[Turn], collection: str, session: Session, *, trace: bool
+) -> str | None:
     """Answer one question; None if it failed or was stopped: the conversation goes on."""
     from retrieval.errors import HuoziError
 
     try:
-        text: str = stream_answer(engine, question, history, collection, session.say)["answer"]
+        text: str = stream_answer(engine, question, history, collection, session.say, trace=trace)["answer"]
     except KeyboardInterrupt:
         if not sys.stdin.isatty():
             raise

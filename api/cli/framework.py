@@ -131,6 +131,11 @@ def json_option(say: Say) -> click.Option:
     return click.Option(["--json", "as_json"], is_flag=True, help=say("只输出一个 JSON 对象", "print one JSON object"))
 
 
+def trace_option(say: Say) -> click.Option:
+    """Return `--trace`."""
+    return click.Option(["--trace"], is_flag=True, help=say("显示回答是怎样得出的", "show how the answer came about"))
+
+
 def question_argument(say: Say) -> click.Argument:
     """Return the question: one argument or several words."""
     return click.Argument(["question"], nargs=-1, required=True, metavar=say("问题...", "QUESTION..."))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -17,6 +16,7 @@ from api.errors import ModelNotFoundError, RequestError
 from api.parts import Parts
 from api.schemas.chat import ChatRequest, check_offered, turns
 from api.sse import Envelope
+from assistant.trace import new_answer_id
 from retrieval.errors import CollectionNotFoundError, Message
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ async def answer(request: Request, body: dict[str, Any], collection: str) -> Res
     if "%" in collection:
         collection = await asyncio.to_thread(known_name, parts.folder, collection)
     envelope = Envelope(
-        completion_id=f"chatcmpl-{uuid.uuid4().hex}",
+        completion_id=new_answer_id(),
         created=int(time.time()),
         model=asked.model,
         base_url=str(request.base_url).rstrip("/"),
@@ -88,11 +88,13 @@ async def answer(request: Request, body: dict[str, Any], collection: str) -> Res
             max_tokens=asked.max_completion_tokens or asked.max_tokens,
             temperature=asked.temperature,
             stop=asked.stops,
+            answer_id=envelope.completion_id,
         ),
         envelope,
         language=request.app.state.settings.language,
         stream=bool(asked.stream),
         include_usage=asked.wants_usage,
+        include_drafts=asked.wants_drafts,
     )
 
 

@@ -72,7 +72,9 @@ def engine_of(request: Request) -> LocalEngine:
 
     settings, parts = request.app.state.settings, request.app.state.parts
     ingestor = build_ingestor(settings, parts.folder)
-    return LocalEngine(Built(parts.folder, parts.assistant, ingestor, settings.answer.max_question_chars))
+    return LocalEngine(
+        Built(parts.folder, parts.assistant, ingestor, settings.answer.max_question_chars, parts.assistant.traces)
+    )
 
 
 async def call(method: Callable[..., Any], arguments: Json) -> AsyncIterator[Json]:
@@ -83,7 +85,9 @@ async def call(method: Callable[..., Any], arguments: Json) -> AsyncIterator[Jso
 async def ask(engine: LocalEngine, arguments: Json) -> AsyncIterator[Json]:
     """Yield an answer's events."""
     history = _TURNS.validate_python(arguments["history"])
-    async with aclosing(engine.events(arguments["question"], history, arguments["collection"])) as events:
+    async with aclosing(
+        engine.events(arguments["question"], history, arguments["collection"], arguments.get("trace", False))
+    ) as events:
         async for event in events:
             yield {"event": event}
     yield {"result": None}

@@ -39,6 +39,7 @@ class StreamOptions(BaseModel):
     """Options of a stream."""
 
     include_usage: bool = False
+    include_drafts: bool = False
 
 
 class ChatRequest(BaseModel):
@@ -60,6 +61,11 @@ class ChatRequest(BaseModel):
     def wants_usage(self) -> bool:
         """Whether a stream ends with a chunk that holds the usage."""
         return self.stream_options is not None and self.stream_options.include_usage
+
+    @property
+    def wants_drafts(self) -> bool:
+        """Whether a stream brings words before they are settled."""
+        return self.stream_options is not None and self.stream_options.include_drafts
 
     @property
     def stops(self) -> list[str]:

@@ -17,10 +17,16 @@ from typing import Any
 import httpx
 
 from api.app import create_app
+from assistant.conversation.plan import Plan, Search
 from assistant.events import Answer, AnswerEvent, Citation, DoneEvent, SourcesEvent, TextEvent, Turn, Usage, UsageEvent
-from assistant.settings import AnswerSettings, LlmSettings
-from retrieval.catalog import DocumentText
-from retrieval.errors import CollectionNotFoundError, DocumentNotFoundError, Message
+from assistant.finder import Found
+from assistant.generate import Sampling
+from assistant.refusal.decision import Decision
+from assistant.settings import AnswerSettings, LlmSettings, TraceSettings
+from assistant.sources.source import number_chunks
+from assistant.trace import Trace
+from retrieval.catalog import DocumentText, TraceRecord
+from retrieval.errors import AnswerNotFoundError, CollectionNotFoundError, DocumentNotFoundError, Message
 from retrieval.models import Chunk, Collection, Evidence, Retrieval, ScoredChunk, StoredDocument
 
 HANDBOOK = (
@@ -180,12 +186,14 @@ def script(
     citations: Sequence[Citation] = (),
     mode: Any = "generated",
     usage: Usage = Usage(12, 7),  # noqa: B008 - frozen
+    **fields: Any,
 ) -> list[AnswerEvent]:
     """The events of an answer in these pieces."""
     sources = tuple(citation.source for citation in citations)
     answer = Answer(
         question="", collection="default", text="".join(pieces), mode=mode, citations=tuple(citations),
         model="huozi", retrieval=Retrieval("", "default", sources, Evidence()), usage=usage,
+        **fields,
     )  # fmt: skip
     return [SourcesEvent(sources, mode), *map(TextEvent, pieces), UsageEvent(usage), DoneEvent(answer)]
 
@@ -193,10 +201,33 @@ def script(
 Step = AnswerEvent | BaseException | Callable[[], Any]
 
 
+class FakeTraces:
+    """Traces in memory, newest last."""
+
+    def __init__(self) -> None:
+        self.settings = TraceSettings()
+        self.records: dict[str, TraceRecord] = {}
+
+    def keep(self, trace: Trace) -> None:
+        self.records[trace.answer_id] = TraceRecord(trace.answer_id, 0.0, trace.collection, trace.body())
+
+    def get(self, answer_id: str) -> TraceRecord:
+        if answer_id not in self.records:
+            raise AnswerNotFoundError(Message(f"There is no answer {answer_id!r}.", f"没有回答 {answer_id!r} 的记录。"))
+        return self.records[answer_id]
+
+    def list(self, limit: int, *, after: str | None = None) -> list[TraceRecord]:
+        newest = list(reversed(self.records.values()))
+        begin = newest.index(self.get(after)) + 1 if after is not None else 0
+        return newest[begin : begin + limit]
+
+
 class ScriptedAssistant:
-    """Follows a script: events are yielded, exceptions raised, callables awaited.
+    """Follows a script: events are yielded, exceptions raised, callables awaited. Traces what it finds.
 
     Attributes:
+        found: What its answers are said to have found.
+        traces: How they came about.
         calls: What was asked: (question, history, collection).
         options: What else, for each call.
         started: Set when an answer's iterator is asked for its first event.
@@ -207,6 +238,8 @@ class ScriptedAssistant:
         self.steps: Sequence[Step] = steps
         self.calls: list[tuple[str, tuple[Turn, ...], str]] = []
         self.options: list[dict[str, Any]] = []
+        self.found: Sequence[ScoredChunk] = ()
+        self.traces = FakeTraces()
         self.started = threading.Event()
         self.closed = threading.Event()
 
@@ -216,14 +249,21 @@ class ScriptedAssistant:
         self.options.append(options)
         self.calls.append((question, tuple(history), collection))
         self.started.set()
+        sampling = Sampling(max_tokens=options.get("max_tokens"))
+        answer_id = options.get("answer_id") or "chatcmpl-0"
         try:
-            for step in self.steps:
-                if isinstance(step, BaseException):
-                    raise step
-                if callable(step):
-                    await step()
-                else:
-                    yield step
+            with Trace(answer_id, question, collection, len(history), sampling, self.traces) as trace:
+                plan = trace.planned(Plan(question, (Search(question, ("上一问",)),)))
+                trace.found(Found(plan, Retrieval(question, collection, tuple(self.found), Evidence(n_chunks=9)), "e5"))
+                trace.decided(Decision(True, "evidence", {"coverage": 0.9}))
+                trace.selected(number_chunks(self.found))
+                for step in self.steps:
+                    if isinstance(step, BaseException):
+                        raise step
+                    if callable(step):
+                        await step()
+                    else:
+                        yield trace.passed(step)
         finally:
             self.closed.set()
 

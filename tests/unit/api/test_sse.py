@@ -54,6 +54,7 @@ def test_last_chunk_has_citations_beside_choices_when_the_answer_ends():
             "quote": QUOTE,
             "chunk_id": "ch_1",
             "document_id": "doc_1",
+            "version_id": "ver_1",
             "title": "员工手册",
             "source": "hr/员工手册.txt",
             "page": 1,

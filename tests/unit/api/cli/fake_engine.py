@@ -33,19 +33,55 @@ DOCUMENT = {
 }  # fmt: skip
 KEY = {"id": "key_1", "name": "前端", "created_at": 0.0, "revoked_at": None}
 
+SCORES = {"keyword": 20.25, "similarity": None, "fused": 22.0, "coverage": 0.75, "score": 22.75}
+TRACE = {
+    "id": "chatcmpl-1", "object": "answer.trace", "created": 0.0, "question": "那年假呢", "collection": "人事",
+    "mode": "generated", "error": None,
+    "plan": {
+        "turns": 2, "spoken": False, "rewritten": "员工的年假有几天", "n_searches": 1,
+        "searches": [{"question": "那年假呢", "context": ["病假几天"]}],
+    },
+    "retrieval": {
+        "embedder": "none", "evidence": {"coverage": 0.75, "n_chunks": 9},
+        "candidates": [
+            {"chunk_id": "c1", "document_id": "d1", "version_id": "v1", **SCORES, "source": 1,
+             "title": "员工手册", "source_name": "hr/员工手册.docx", "page": 3, "heading": ["休假"]},
+            {"chunk_id": "c2", "document_id": "d2", "version_id": "v2", **SCORES, "source": None,
+             "title": None, "source_name": None, "page": None, "heading": []},
+        ],
+    },
+    "refusal": {"answerable": True, "reason": "evidence", "signals": {"sum": 4.5}},
+    "sources": [{"number": 1, "chunk_ids": ["c1"], "value": 1.0, "packed": True, "shortened": False}],
+    "prompt": {
+        "sha256": "0123456789abcdef", "n_messages": 4,
+        "tokens": {"system": 100, "history": 200, "sources": 300, "question": 50, "total": 650, "budget": 700},
+        "counted": "server", "counting_calls": 1,
+        "cut": {"dropped_sources": [{"number": 2, "chunk_ids": ["c3"], "tokens": 90}], "shortened_sources": [],
+                "dropped_turns": 3},
+        "sampling": {"max_tokens": 100, "temperature": 0.0, "stop": []},
+    },
+    "answer": {
+        "model": "huozi", "finish_reason": "stop", "n_chars": 9,
+        "kept": [{"index": 1, "chunk_id": "c1", "start": 10, "end": 22}],
+        "dropped": [{"index": 7, "reason": "no_such_source"}], "unsupported": [[0, 4]],
+        "usage": {"prompt_tokens": 640, "completion_tokens": 20, "total_tokens": 660, "cached_tokens": 128},
+    },
+    "timings_ms": {"plan": 0.2, "retrieve": 12.4, "decide": 0.1, "first_text": 80.0, "answer": 400.6, "total": 413.3},
+}  # fmt: skip
+
 
 def answer(text: str = "5 天。[1]", *, refused: bool = False) -> dict[str, Any]:
     return {
         "question": "年假有多少天", "collection": "default", "answer": text, "refused": refused,
         "mode": "refused" if refused else "extractive", "citations": [] if refused else [CITATION],
         "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, "model": "extractive",
-        "finish_reason": "stop",
+        "finish_reason": "stop", "unsupported": [], "answer_id": "chatcmpl-1",
     }  # fmt: skip
 
 
 @dataclass
 class FakeEngine:
-    """Remembers `calls`; `error` is raised by every method."""
+    """Remembers `calls`; `error` is raised by every method, `late_error` where an answer's `done` would be."""
 
     pieces: Sequence[str] = ("5 天。", "[1]")
     refused: bool = False
@@ -53,6 +89,7 @@ class FakeEngine:
     hits: Sequence[dict[str, Any]] = (HIT,)
     healthy: bool = True
     error: BaseException | None = None
+    late_error: BaseException | None = None
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     closed: bool = False
     stream_closed: bool = False
@@ -75,12 +112,18 @@ class FakeEngine:
             progress(IngestProgress("done", 1, 1, 4))
         return self.report
 
-    def ask(self, question: str, history: Sequence[Turn], collection: str) -> Iterator[dict[str, Any]]:
+    def ask(
+        self, question: str, history: Sequence[Turn], collection: str, *, trace: bool = False
+    ) -> Iterator[dict[str, Any]]:
         self._called("ask", question, tuple(history), collection)
         try:
             yield {"type": "sources", "mode": "extractive", "sources": []}
             for piece in self.pieces:
                 yield {"type": "text", "text": piece}
+            if trace:
+                yield {"type": "trace", "trace": TRACE}
+            if self.late_error is not None:
+                raise self.late_error
             yield {"type": "done", "answer": answer("".join(self.pieces), refused=self.refused)}
         finally:
             self.stream_closed = True

@@ -8,10 +8,27 @@ from typing import Any
 
 import pytest
 
+from api.cli.trace import trace_text
 from ingest.report import IngestFailure, IngestReport
 from retrieval.errors import HuoziError, Message
-from tests.unit.api.cli.fake_engine import CITATION, DOCUMENT, HIT, FakeEngine, huozi
+from tests.unit.api.cli.fake_engine import CITATION, DOCUMENT, HIT, TRACE, FakeEngine, huozi
 
+TRACED = """\
+chatcmpl-1 · 模型作答
+  改写为：员工的年假有几天
+  检索：那年假呢 « 病假几天
+  找到 2 个片段，共 9 个：
+    [1] 员工手册 第 3 页  总分 22.75，融合 22.00，关键词 20.25，向量 -，覆盖 0.75
+        c2  总分 22.75，融合 22.00，关键词 20.25，向量 -，覆盖 0.75
+  判断：作答 · evidence（sum 4.50）
+  发给模型：4 条消息，650/700 个 token（系统 100，历史 200，资料 300，问题 50），sha256 0123456789ab
+  放不下：资料 [2]，缩短 无，较早的消息 3 条
+  引文：保留 [1]
+    去掉 [7]：没有这个编号
+    1 句没有资料支持
+  用量：输入 640，缓存 128，输出 20（huozi）
+  用时（毫秒）：规划 0，检索 12，判断 0，首字 80，作答 401，共 413
+"""
 BROKEN = IngestFailure("hr/坏.docx", "broken_file", Message("'坏.docx' is broken.", "'坏.docx' 已损坏。"))
 
 
@@ -75,6 +92,64 @@ def test_ask_prints_the_contracts_object_when_json_is_wanted(capsys: pytest.Capt
     assert captured.err == ""
     assert {"question", "answer", "refused", "citations", "usage", "model"} <= shown.keys()
     assert shown["citations"] == [CITATION]
+
+
+def test_ask_tells_how_the_answer_came_about_when_traced(capsys: pytest.CaptureFixture[str]) -> None:
+    assert huozi("ask", "那年假呢", "--trace") == 0
+
+    captured = capsys.readouterr()
+    assert captured.out == "5 天。[1]\n"
+    assert captured.err.partition("\n\n经过 ")[2] == TRACED
+
+
+def test_trace_is_in_english_when_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    huozi("--lang", "en", "ask", "x", "--trace")
+
+    told = capsys.readouterr().err
+    assert "Trace chatcmpl-1 · generated" in told
+    assert "dropped [7]: no such source" in told
+    assert "Rewritten: 员工的年假有几天" in told
+
+
+def test_trace_is_in_the_object_when_json_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    huozi("ask", "x", "--trace", "--json")
+
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert json.loads(captured.out)["trace"]["id"] == "chatcmpl-1"
+    huozi("ask", "x", "--json")
+    assert "trace" not in json.loads(capsys.readouterr().out)
+
+
+def test_trace_is_told_when_the_answer_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    engine = FakeEngine(late_error=HuoziError(Message("It broke.", "中断了。")))
+
+    assert huozi("ask", "x", "--trace", engine=engine) == 1
+
+    captured = capsys.readouterr()
+    assert captured.out == "5 天。[1]\n"
+    assert "经过 chatcmpl-1" in captured.err
+    assert captured.err.endswith("错误：中断了。\n")
+    assert engine.stream_closed
+
+
+def test_trace_that_ends_early_is_shown_as_far_as_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    nothing = dict.fromkeys(("mode", "plan", "retrieval", "refusal", "prompt", "answer"))
+    failed = {**TRACE, **nothing, "error": {"code": "question_empty", "step": "plan"}, "sources": []}
+
+    shown = trace_text({**failed, "timings_ms": {"plan": 0.1, "total": 0.2}}, lambda zh, en: zh)
+
+    assert shown == "经过 chatcmpl-1\n  失败：question_empty（规划）\n  用时（毫秒）：规划 0，共 0"
+
+
+def test_chat_tells_each_answers_trace_when_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("年假呢\n病假呢\n"))
+
+    assert huozi("chat", "--trace") == 0
+
+    assert capsys.readouterr().err.count("经过 chatcmpl-1") == 2
 
 
 def test_json_stays_readable_when_the_terminal_has_no_unicode(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +287,7 @@ def test_a_text_that_breaks_off_keeps_its_line_and_ends_with_1_when_the_model_fa
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     class Failing(FakeEngine):
-        def ask(self, *_: object) -> Iterator[dict[str, Any]]:  # type: ignore[override]
+        def ask(self, *_: object, **options: object) -> Iterator[dict[str, Any]]:  # type: ignore[override]
             yield {"type": "text", "text": "员工每年"}
             raise HuoziError(Message("The model server is gone.", "模型服务已断开。"))
 
