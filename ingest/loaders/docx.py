@@ -9,6 +9,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterator
+from datetime import date, datetime
 from typing import Any
 
 from ingest.clean import clean_line
@@ -42,6 +43,8 @@ _CONTAINERS = frozenset(
 _DELETED = frozenset(
     f"{W}{name}" for name in ("del", "moveFrom", "instrText", "delText", "rPr", "pPr", "footnoteReference")
 )
+_TEMPLATE_DATE = date(2013, 12, 23)
+_NO_DATE_YEAR = 1980  # Where zip archives begin to count: what has no date has this one.
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _TEXT_BOX = f"{W}txbxContent"
 
@@ -57,14 +60,32 @@ def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
         reader = _Reader(package, DocumentBuilder(source, settings), settings.max_depth)
         reader.read()
         properties = package.core_properties
-        title, author = properties.title, properties.author
+        title, facts = properties.title, _facts(properties)
     except (*_DAMAGE, OpcError, etree.LxmlError) as exc:
         raise BrokenFileError(source, "docx", _reason(exc)) from exc
     if reader.is_too_deep and not reader.builder.length:
         raise BrokenFileError(source, "docx", f"nested more than {settings.max_depth} levels deep")
-    facts = {"author": clean_line(author)} if author and author.lower() != "python-docx" else {}
     document = reader.builder.build(choose_title([title, reader.title, reader.first_heading], source), facts)
     return LoadedFile(document, _MEDIA_TYPE, "docx")
+
+
+def _facts(properties: Any) -> dict[str, str]:
+    """Return author and date; what python-docx says where a file says nothing is neither."""
+    author, saved = clean_line(properties.author or ""), _saved(properties)
+    facts = {"author": author} if author and author.lower() != "python-docx" else {}
+    is_made_up = properties.last_modified_by == "python-docx" or saved == _TEMPLATE_DATE
+    if saved is not None and saved.year > _NO_DATE_YEAR and not is_made_up:
+        facts["date"] = saved.isoformat()
+    return facts
+
+
+def _saved(properties: Any) -> date | None:
+    """Return the day on which it was saved last; None where that is not said, or not as a date."""
+    try:
+        saved: datetime | None = properties.modified or properties.created
+    except (TypeError, ValueError, OverflowError):  # from an empty element, or a year out of range
+        return None
+    return saved.date() if saved is not None else None
 
 
 def _reason(exc: Exception) -> str:

@@ -1,6 +1,7 @@
 import io
 import zipfile
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 from docx import Document as new_docx
@@ -71,6 +72,35 @@ def test_title_and_author_come_from_the_properties_when_they_are_set():
     document = load_docx(build)
 
     assert (document.title, document.metadata) == ("差旅标准", {"author": "王敏"})
+
+
+def test_date_is_when_it_was_saved_last_where_the_file_tells():
+    def build(package):
+        package.core_properties.created = datetime(2020, 1, 2)
+        package.core_properties.modified = datetime(2024, 5, 1, 23, 59)
+        package.add_paragraph("正文")
+
+    assert load_docx(build).metadata == {"date": "2024-05-01"}
+
+
+def test_no_date_is_made_up_where_the_file_has_no_properties_or_broken_ones():
+    def drop(package):
+        package.add_paragraph("正文")
+        core = next(rel for rel, one in package.part.package.rels.items() if one.reltype.endswith("core-properties"))
+        del package.part.package.rels[core]
+
+    def says(text):
+        def build(package):
+            package.add_paragraph("正文")
+            saved = package.core_properties
+            saved.modified = saved.created = datetime(2024, 5, 1)
+            for element in saved._element:
+                if element.tag.endswith(("created", "modified")):
+                    element.text = text
+
+        return build
+
+    assert [load_docx(build).metadata for build in (drop, says("昨天"), says(None), says("99999-01-01"))] == [{}] * 4
 
 
 def test_title_is_the_first_heading_or_the_files_name():
