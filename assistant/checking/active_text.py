@@ -25,14 +25,14 @@ _PATTERNS = (
     r"(?P<bracket>\](?=[(:]))",
     # `a<b，` is none: no name of a tag ends so.
     r"(?P<tag><(?=[a-z/!?])(?![a-z][a-z0-9]*[^\sa-z0-9/>:@.+_-][^>]*$))",
-    rf"(?P<url>[a-z][a-z0-9+.-]{{0,30}}://(?:(?:\[[0-9a-f:.]+\])?[^{_STOP}{_HAN}/?#]+(?:{_PATH})?|[^{_STOP}]+)"
+    rf"(?P<url>[a-z][a-z0-9+.-]{{0,30}}://(?:[^{_STOP}{_HAN}/?#]+(?:{_PATH})?|[^{_STOP}]*)"
     rf"|(?:javascript|vbscript|mailto|xmpp)[ \t]*:[^{_STOP}{_HAN}]+"
     rf"|(?<![a-z])data:(?=[\w.+-]*[/;,])[^{_STOP}{_HAN}]+"
-    rf"|(?<![/:])//(?=[^/\s]*[.:@]|localhost)[^{_STOP}/]+(?:{_PATH})?"
-    rf"|www\.[^{_STOP}{_HAN}/]+(?:{_PATH})?)",
+    rf"|(?<![/:])//(?=[^/\s]*[.:@]|localhost)[^{_STOP}/]*(?:{_PATH})?"
+    rf"|(?<![a-z0-9])www\.[^{_STOP}{_HAN}/]*(?:{_PATH})?)",
     r"(?P<mail>[a-z0-9.!#%&'*+/=?^_{}~-]{1,64}@[a-z0-9-]+(?:\.[a-z0-9-]+)+)",
-    rf"(?P<host>(?<![a-z0-9.-])[a-z0-9][a-z0-9.-]*+(?P<host_path>(?::\d+)?{_PATH})?)",
-    rf"(?P<wide>[^\x00-\x7f\s]\.[a-z0-9-][a-z0-9.-]*+(?P<wide_path>(?::\d+)?{_PATH})?|\w\.рф)",
+    rf"(?P<wide>[^\sa-z0-9.-]\.[a-z0-9-][a-z0-9.-]*+(?P<wide_path>(?::\d+)?{_PATH})?|\w\.рф)",
+    rf"(?P<host>(?<![a-z0-9.-])[a-z0-9-][a-z0-9.-]*+(?P<host_path>(?::\d+)?{_PATH})?)",
     # MathJax follows these.
     r"(?P<command>\\(?=(?:href|url|includegraphics|html[a-z]+|require|cssId|class|style)\b))",
 )
@@ -48,7 +48,7 @@ _DOMAINS = frozenset(
 )
 _NO_DOMAINS = frozenset({"asp.net", "ado.net", "vb.net", "ml.net"})
 
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
+ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
 _DECODED = {**{char: char for char in "<>[]()!:/.@\\\"'=#?|$&"}, "`": LOOKALIKE, "\t": " ", "\n": " ", "\r": " "}
 _DECODED |= dict.fromkeys(INVISIBLE, "")
 
@@ -72,7 +72,7 @@ def is_host(name: str, *, has_path: bool) -> bool:
 def decoded(text: str) -> str:
     """Return the text without entities that stand for a character which links and tags are made of."""
     while True:
-        plain = _ENTITY.sub(lambda entity: _decoded(entity[0]), text)
+        plain = ENTITY.sub(lambda entity: _decoded(entity[0]), text)
         if plain == text:
             return text
         text = plain

@@ -17,6 +17,7 @@ LOOKALIKE = "ˋ"
 
 _RUN = re.compile(r"\\?`+")
 _FENCE = re.compile(r"([\s>*+\-\d.)]*)(`{3,}|~{3,})(.*)", re.DOTALL)
+_LANGUAGE = re.compile(r"[ ]*[\w#.+-]*[ ]*")
 _MATH = re.compile(r"\$|\\[()\[\]]")
 
 
@@ -44,17 +45,28 @@ class Fences:
             return self._inside(line, fence)
         if fence is None or ("`" in fence[2] and "`" in fence[3]):
             return replace(self, is_sure=self.is_sure and "$$" not in line and "\\[" not in line)
-        if fence[1] or not self.is_sure:
+        if fence[1] or not self.is_sure or not _LANGUAGE.fullmatch(fence[3]):
             return Fences("", is_sure=False)
         return Fences(fence[2])
 
+    def closes_with(self, line: str) -> bool:
+        """Whether the line ends the open fence; some readers want it written as the fence began."""
+        fence = _FENCE.match(line) if self.opened else None
+        return (
+            fence is not None
+            and fence[2].startswith(self.opened)
+            and fence[1] in ("", " ", "  ", "   ")
+            and not fence[3].strip(" \t")
+        )
+
     def _inside(self, line: str, fence: re.Match[str] | None) -> Fences:
-        if fence is None or not fence[2].startswith(self.opened[0] * 3):
-            return self
-        closes = len(fence[1]) <= 3 and not fence[1].strip(" ") and len(fence[2]) >= len(self.opened)
-        if closes and not fence[3].strip(" \t"):
+        if self.closes_with(line):
             return Fences()
-        return self if not fence[1].strip() and fence[3].strip(INVISIBLE + " \t") else Fences("", is_sure=False)
+        if fence is None or fence[2][0] != self.opened[0]:
+            return self
+        # A shorter fence, or one with a language behind it, is code; with a mark before it readers disagree.
+        is_code = not fence[1].strip() and fence[3].strip(INVISIBLE + " \t")
+        return self if is_code else Fences("", is_sure=False)
 
 
 def fences_after(lines: Iterable[str]) -> Fences:
@@ -65,10 +77,23 @@ def fences_after(lines: Iterable[str]) -> Fences:
     return fences
 
 
-def is_fence(line: str) -> bool:
-    """Whether the line may begin or end fenced code."""
+def fence_end(text: str) -> str:
+    """Return what closes the fenced code that an answer ends in, or "": some readers take open fences for none."""
+    fences = fences_after(text.split("\n"))
+    return "\n" * (not text.endswith("\n")) + fences.opened if fences.is_code else ""
+
+
+def is_fence(line: str, *, after_blank: bool) -> bool:
+    """Whether the line begins or ends fenced code, or is code, and no run of backticks within a text.
+
+    Args:
+        line: All of it.
+        after_blank: The line before it is blank, or there is none: then no paragraph goes on in this one.
+    """
     fence = _FENCE.match(line)
-    return fence is not None and not ("`" in fence[2] and "`" in fence[3])
+    if fence is None or ("`" in fence[2] and "`" in fence[3]):
+        return False
+    return fence[1] in ("", " ", "  ", "   ") or (after_blank and not fence[1].strip())
 
 
 def split_code(line: str, *, before: str = "", in_formula: bool = False) -> list[tuple[str, bool]]:

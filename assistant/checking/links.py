@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-from assistant.checking.active_text import ACTIVE, TRAILING, address_key, decoded, is_address, is_host
+from assistant.checking.active_text import ACTIVE, ENTITY, TRAILING, address_key, decoded, is_address, is_host
 from assistant.checking.code_spans import LOOKALIKE, Fences, fences_after, is_fence, split_code
 from assistant.control_tokens import INVISIBLE
 
@@ -31,8 +31,11 @@ _SPACE = re.compile(r"\s")
 _NUMBERS = re.compile(r"[\s\d,，、]*")
 # What may stand in front of a definition, `[label]: address`: marks of quotes and lists.
 _DEFINITION = re.compile(r"[\s>*+\-\d.)]*\[")
+# Where some readers cut before they look for code: a table's cells at bars, words struck out or marked.
+_CUTTING = re.compile(r"\||~~|==|\^\^")
 _JOINTS = re.compile(r"[:/.@]+")
 _LOOKING_AHEAD = frozenset({"tag", "command", "bracket"})
+_MAX_PASSES = 8
 _TAIL_CHARS = 512
 """Characters before a seam that something active across it is looked for in; all of one would be active before."""
 
@@ -50,13 +53,29 @@ def defuse(text: str, allowed: Collection[str] = (), *, before: str = "") -> str
     allowed_by_key = {key: address.strip() for address in allowed if (key := address_key(address)) is not None}
     *earlier, opened = before.split("\n")
     fences = fences_after(earlier)
+    above = earlier[-1] if earlier else ""
     shown: list[str] = []
     for line in _LINE_END.sub("\n", text).split("\n"):
         plain = _DROPPED.sub("", line)
-        shown.append(plain if fences.is_code else _Line(opened, fences, allowed_by_key).defused(plain))
-        fences = fences.after(opened + shown[-1])
-        opened = ""
+        if fences.is_code:
+            plain = _fenced(opened, plain, fences)
+        else:
+            if above.strip() and not opened and is_fence(plain, after_blank=True) > is_fence(plain, after_blank=False):
+                # Behind a blank line a deep fence is a fence, or code; without it some paragraph may go on.
+                shown.append("")
+                above = ""
+            plain = _Line(opened, fences, allowed_by_key, after_blank=not above.strip()).defused(plain)
+        shown.append(plain)
+        above, opened = opened + plain, ""
+        fences = fences.after(above)
     return "\n".join(shown)
+
+
+def _fenced(opened: str, line: str, fences: Fences) -> str:
+    """Return the rest of a line of fenced code; the fence's end is written as its beginning, for all readers."""
+    if not fences.closes_with(opened + line):
+        return line
+    return line.strip("`~") if opened else fences.opened
 
 
 class _Line:
@@ -66,19 +85,31 @@ class _Line:
         opened: What is shown of it already.
         fences: Where the text stands before it.
         allowed: Addresses by their normal form.
+        after_blank: No paragraph goes on in it.
     """
 
-    def __init__(self, opened: str, fences: Fences, allowed: dict[str, str]) -> None:
+    def __init__(self, opened: str, fences: Fences, allowed: dict[str, str], *, after_blank: bool) -> None:
         self._opened = opened
+        self._after_blank = after_blank
         self._allowed = allowed
         self._in_formula = not fences.is_sure
-        # A table would cut code at its bars, and leave a backtick in each cell.
-        self._can_quote = not ("`" in opened and "|" in opened)
-        self._has_loose_backtick = any("`" in text for text, is_code in split_code(opened) if not is_code)
+        parts = split_code(opened)
+        self._can_quote = not any(is_code and _CUTTING.search(text) for text, is_code in parts)
+        self._can_hold_code = self._can_quote and not any("`" in text for text, is_code in parts if not is_code)
 
     def defused(self, line: str) -> str:
-        """Return the rest of the line, inert."""
+        """Return the rest of the line, inert.
+
+        What stands for one thing can make another of its neighbour, so this goes on until nothing changes.
+        """
         line = self._apart(line)
+        for _ in range(_MAX_PASSES):
+            before, line = line, self._pass(line)
+            if line == before:
+                break
+        return line
+
+    def _pass(self, line: str) -> str:
         shown = self._opened
         for text, is_code in self._parts(line):
             shown = _joined(shown, text if is_code else self._inert(decoded(text), shown))
@@ -88,20 +119,20 @@ class _Line:
         """Return the line's text and code, where code is what may stay as it is."""
         without_code = line.replace("`", LOOKALIKE)
         is_inert = self._inert(decoded(without_code), self._opened) == without_code
-        if is_fence(self._opened + line):
-            return [(line, True)] if is_inert else [(without_code, False)]
+        if is_fence(self._opened + line, after_blank=self._after_blank):
+            return [(line, True)] if is_inert else [(without_code.replace("~~~", "～～～"), False)]
         parts = split_code(line, before=self._opened, in_formula=self._in_formula)
-        has_bars = any(is_code and "|" in text for text, is_code in parts)
-        return [(without_code, False)] if self._has_loose_backtick or (has_bars and not is_inert) else parts
+        is_cut = not is_inert and any(is_code and _CUTTING.search(text) for text, is_code in parts)
+        return parts if self._can_hold_code and not is_cut else [(without_code, False)]
 
     def _apart(self, line: str) -> str:
         """Return the line with a space in front of it where something active would reach across the seam."""
         if not line or not self._opened or line[0].isspace() or self._opened[-1].isspace():
             return line
         tail = _SPACE.split(self._opened[-_TAIL_CHARS:])[-1]
-        crosses = any(
+        crosses = any(entity.start() < len(tail) < entity.end() for entity in ENTITY.finditer(tail + line)) or any(
             match.start() < len(tail) and (match.end() > len(tail) or match.lastgroup in _LOOKING_AHEAD)
-            for match, _, _ in self._active(tail + line)
+            for match, _, _ in self._active(tail + decoded(line))
         )
         return " " + line if crosses or (tail[-1] == "]" and line[0] in "(:") else line
 
@@ -137,7 +168,8 @@ class _Line:
         if kind in ("host", "host_path", "wide", "wide_path"):
             name = match["host"] or match["wide"]
             path = match["host_path"] or match["wide_path"] or ""
-            if not is_host(name.removesuffix(path), has_path=bool(path)):
+            # A sign before the dot is part of longer names to some readers: `www.|.md`.
+            if not is_host(name.removesuffix(path), has_path=bool(path) or not name[0].isalnum()):
                 return None
             if match["wide"]:
                 return name[0] + " ", 1
@@ -156,7 +188,7 @@ class _Line:
         key = address_key(address if ":" in address else f"mailto:{address}")
         if key in self._allowed:
             return f"<{self._allowed[key]}>"
-        return f"`{address}`" if self._can_quote else _JOINTS.sub(r"\g<0> ", address)
+        return f"`{address}`" if self._can_quote and not _CUTTING.search(address) else _JOINTS.sub(r"\g<0> ", address)
 
 
 def _without_end(address: str) -> str:
