@@ -31,5 +31,8 @@ class Selector:
             hits: Best first.
             conversation: Whose numbers stay what they are.
         """
-        tables = await asyncio.to_thread(self._tables.read, hits)
+        return await asyncio.to_thread(self._select, hits, conversation)
+
+    def _select(self, hits: Sequence[ScoredChunk], conversation: Conversation) -> tuple[Source, ...]:
+        tables = self._tables.read(hits)
         return select(hits, max_sources=self._max_sources, numbers=conversation.numbers, tables=tables)

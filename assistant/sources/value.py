@@ -94,14 +94,9 @@ def choose(sources: Sequence[Source], costs: Sequence[int], budget: int) -> tupl
 
 
 def _by_score(hits: Sequence[ScoredChunk]) -> list[float]:
-    """Return what each is worth by its score; never more than the one before it, whose order knows more than scores."""
+    """Return what each is worth by its score; never 0, however far, for what is worth nothing could not be compared."""
     best = max((hit.score for hit in hits), default=0.0)
-    least, values = 1.0, []
-    for hit in hits:
-        # Not 0, however far: what is worth nothing could not be compared.
-        least = min(least, math.exp(max(-50.0, (hit.score - best) / SCORE_SCALE)))
-        values.append(least)
-    return values
+    return [math.exp(max(-50.0, (hit.score - best) / SCORE_SCALE)) for hit in hits]
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,9 +44,9 @@ def test_other_document_comes_first_when_worth_is_nearly_equal() -> None:
     assert ids(valued(hits, top_k=3)) == ["甲.txt#0", "乙.txt#0", "甲.txt#1"]
 
 
-def test_given_order_counts_when_scores_contradict_it() -> None:
-    hits = cut(TEXT, scores=[0.1, 0.9, 0.9, 0.9])
-    assert ids(valued(hits, top_k=1)) == ["手册.txt#0"]
+def test_given_order_decides_when_scores_are_equal() -> None:
+    first, second, third, fourth = cut(TEXT)
+    assert ids(valued([third, first, fourth, second], top_k=2)) == ["手册.txt#2", "手册.txt#0"]
 
 
 def test_chunk_counts_once_when_it_was_found_twice() -> None:
