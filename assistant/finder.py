@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Protocol
 
 from assistant.checking.citations import PageOf, page_of_chunk
 from assistant.conversation.plan import Plan
+from assistant.conversation.search import Search
 from retrieval.errors import NotFoundError
 from retrieval.models import Chunk, Collection, Retrieval, ScoredChunk
+from retrieval.rerankers.duplicates import distinct
+
+_SAME_TEXT = 0.9  # as retrieval itself drops near-copies
 
 
 class Searches(Protocol):
@@ -47,13 +52,15 @@ class Found:
 
     Args:
         plan: What was searched for.
-        retrieval: Chunks and evidence; of a question over several facts, those of all its parts.
+        retrieval: The question's evidence and chunks; of a question over several facts, the chunks of all its parts.
         embedder: The collection's.
+        parts: What was found for each part of a question over several facts, in their order; else empty.
     """
 
     plan: Plan
     retrieval: Retrieval
     embedder: str = "none"
+    parts: tuple[Retrieval, ...] = ()
 
 
 class Finder:
@@ -72,16 +79,15 @@ class Finder:
 
     def find(self, plan: Plan, collection: str, filters: Mapping[str, str]) -> Found:
         """Return what was found for a plan; blocks, so call it from a thread."""
-        search = plan.searches[0]
-        retrieval = self._retriever.retrieve(
-            search.question,
-            collection=collection,
-            top_k=self._top_k,
-            context=search.context,
-            filters=filters,
+        whole, *parts = [self._search(search, collection, filters) for search in plan.searches]
+        merged = replace(whole, hits=interleave([*parts, whole], top_k=self._top_k)) if parts else whole
+        known = self.collection(whole.collection)
+        return Found(plan, merged, known.embedder if known is not None else "none", tuple(parts))
+
+    def _search(self, search: Search, collection: str, filters: Mapping[str, str]) -> Retrieval:
+        return self._retriever.retrieve(
+            search.question, collection=collection, top_k=self._top_k, context=search.context, filters=filters
         )
-        known = self.collection(retrieval.collection)
-        return Found(plan, retrieval, known.embedder if known is not None else "none")
 
     def collection(self, name: str, *, counted: bool = False) -> Collection | None:
         """Return a collection, or None where nobody knows it."""
@@ -102,3 +108,24 @@ class Finder:
             return bisect_right(found, offset) if found else chunk.page
 
         return page_of
+
+
+def interleave(found: Sequence[Retrieval], *, top_k: int) -> tuple[ScoredChunk, ...]:
+    """Return the best chunks of each, then the second best of each, and so on; none twice.
+
+    Scores of different questions do not compare, so each one's are moved to let its best be worth as much as the first
+    one's best: a chunk is worth what it is for the part that it serves.
+
+    Args:
+        found: What was found for each part of a question.
+        top_k: Most chunks.
+    """
+    best = max((retrieval.hits[0].score for retrieval in found if retrieval.hits), default=0.0)
+    moved = [
+        [replace(hit, score=hit.score - retrieval.hits[0].score + best) for hit in retrieval.hits]
+        for retrieval in found
+    ]
+    by_rank = [hit for hits in zip_longest(*moved) for hit in hits if hit is not None]
+    firsts = {hit.chunk.chunk_id: hit for hit in reversed(by_rank)}
+    ranked = [hit for hit in by_rank if firsts[hit.chunk.chunk_id] is hit]
+    return tuple(distinct(ranked, lambda hit: hit.chunk.text, threshold=_SAME_TEXT, top_k=top_k))

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from assistant.conversation.leaning import asks_for_more, leans_on_history, needs_subject, speaks_of_answer
 from assistant.conversation.ordinals import resolve_ordinal
+from assistant.conversation.search import Search
 from assistant.conversation.small_talk import is_small_talk
 from assistant.events import Turn
 
@@ -22,19 +22,6 @@ MAX_TURNS_BACK = 12
 _ANSWER_CHARS = 60
 _QUESTION_CHARS = 200  # a pasted document as an earlier turn would drown the question
 _MARKERS = re.compile(r"\[\d+\]")
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """What retrieval is asked.
-
-    Args:
-        question: The question, trimmed; of one that only asks for more (继续), the one that it continues.
-        context: What was said before and helps to find its documents, most helpful first; empty if it stands alone.
-    """
-
-    question: str
-    context: tuple[str, ...] = ()
 
 
 def plan_search(question: str, history: Sequence[Turn]) -> Search:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assistant.checking.support import has_han
-from assistant.conversation.follow_up import Search, plan_search
+from assistant.conversation.follow_up import plan_search
+from assistant.conversation.search import Search
 from assistant.conversation.small_talk import reply_to
+from assistant.conversation.split import split
 from assistant.events import Turn
 from retrieval.errors import Language
 
@@ -19,7 +21,8 @@ class Plan:
 
     Args:
         question: As asked, trimmed.
-        searches: What to search for; several for a question over several facts, none where `reply` says it all.
+        searches: What to search for: the question, then its parts where it is over several facts; none where `reply`
+            says it all.
         reply: What to say without looking anything up: to a greeting, thanks, a question about the assistant.
         rewritten: The question made self-contained by a model.
     """
@@ -45,7 +48,13 @@ class Planner:
         reply = reply_to(question, language_of(question, self._language))
         if reply is not None:
             return Plan(question, (), reply)
-        return Plan(question, (plan_search(question, history),))
+        whole = plan_search(question, history)
+        return Plan(question, (whole, *parts_of(whole)))
+
+
+def parts_of(whole: Search) -> tuple[Search, ...]:
+    """Return a search for each fact of a question over several; each leans on what the whole leans on."""
+    return tuple(replace(part, context=(*part.context, *whole.context)) for part in split(whole.question))
 
 
 def language_of(question: str, default: Language) -> Language:

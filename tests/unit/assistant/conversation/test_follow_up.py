@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from assistant.conversation.follow_up import Search, plan_search, subject_turn
+from assistant.conversation.follow_up import plan_search, subject_turn
+from assistant.conversation.search import Search
 from assistant.events import Turn
 
 

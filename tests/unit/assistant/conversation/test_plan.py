@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from assistant.conversation.follow_up import Search
 from assistant.conversation.plan import Planner, language_of
+from assistant.conversation.search import Search
 from assistant.events import Turn
 from retrieval.errors import QuestionError
 from retrieval.retriever import check_question
@@ -24,6 +24,17 @@ async def test_history_helps_when_the_question_leans_on_it() -> None:
     plan = await Planner().plan("它有多少员工？", history)
     assert plan.reply is None
     assert plan.searches == (Search("它有多少员工？", ("Playfish的总部在哪里？", "伦敦")),)
+
+
+async def test_each_part_leans_on_what_the_whole_leans_on_when_it_is_split() -> None:
+    history = [Turn("user", "Playfish的总部在哪里？"), Turn("assistant", "伦敦")]
+    plan = await Planner().plan("它的导演和编剧分别是谁？", history)
+    context = ("Playfish的总部在哪里？", "伦敦")
+    assert plan.searches == (
+        Search("它的导演和编剧分别是谁？", context),
+        Search("它的导演是谁", context),
+        Search("它的编剧是谁", context),
+    )
 
 
 @pytest.mark.parametrize("question", ["", "  \n\u3000"])
