@@ -28,31 +28,53 @@ function chip(number, citation, open) {
 }
 
 /** The citation that a marker stands for: a number may cite several quotes of one source, the first marker the first. */
-function next(citations, number) {
+function following(citations, number) {
   const group = citations?.get(number);
   return group && (group.length > 1 ? group.shift() : group[0]);
 }
 
-function inline(line, citations, open) {
+/** Text as nodes, its spans as elements of their class; what is only drafted is not read aloud. */
+function cut(text, at, spans) {
+  const nodes = [];
+  let from = 0;
+  for (const { start, end, kind } of spans) {
+    const first = Math.max(start - at, from);
+    const last = Math.min(end - at, text.length);
+    if (first >= last) continue;
+    const node = element("span", kind, text.slice(first, last));
+    if (kind === "draft") node.setAttribute("aria-hidden", "true");
+    else node.title = texts.unsupported;
+    nodes.push(text.slice(from, first), node);
+    from = last;
+  }
+  nodes.push(text.slice(from));
+  return nodes;
+}
+
+/** A line as nodes; `at` is where it begins in the answer. */
+function inline(line, at, shown) {
+  const { citations, open, spans } = shown;
   const nodes = [];
   let last = 0;
   for (const match of line.matchAll(INLINE)) {
-    nodes.push(line.slice(last, match.index));
+    nodes.push(...cut(line.slice(last, match.index), at + last, spans));
     last = match.index + match[0].length;
     if (match[1] !== undefined) {
       const bold = element("strong");
-      bold.append(...inline(match[1], citations, open));
+      bold.append(...inline(match[1], at + match.index + 2, shown));
       nodes.push(bold);
     } else if (match[2] !== undefined) {
-      nodes.push(element("code", "", match[2]));
+      const code = element("code");
+      code.append(...cut(match[2], at + match.index + 1, spans));
+      nodes.push(code);
     } else {
       const number = Number(match[3]);
-      const citation = next(citations, number);
+      const citation = following(citations, number);
       // A number in brackets that cites nothing is plain text.
       nodes.push(citations && !citation ? match[0] : chip(number, citation, open));
     }
   }
-  nodes.push(line.slice(last));
+  nodes.push(...cut(line.slice(last), at + last, spans));
   return nodes;
 }
 
@@ -62,15 +84,24 @@ function inline(line, citations, open) {
  * @param {string} text
  * @param {object[]|null} cited null while the text still arrives
  * @param {(citation: object, opener: Element) => void} open called when a chip is clicked
+ * @param {{start: number, end: number, kind: string}[]} spans parts of the text with a class of their own, ascending
  */
-export function renderAnswer(target, text, cited, open) {
+export function renderAnswer(target, text, cited, open, spans = []) {
   const citations = cited && groups(cited);
+  const shown = { citations, open, spans };
   // A marker that has arrived in part is not shown yet.
-  const shown = citations ? text : text.replace(/\[\d{0,3}$/, "");
+  const lines = (citations ? text : text.replace(/\[\d{0,3}$/, "")).split("\n");
   const blocks = [];
   let list = null;
   let paragraph = null;
-  for (const line of shown.split("\n")) {
+  let next = 0;
+  for (const line of lines) {
+    const at = next;
+    next += line.length + 1;
+    const nodes = (prefix) => {
+      const rest = prefix ? line.replace(prefix, "") : line;
+      return inline(rest, at + line.length - rest.length, shown);
+    };
     const kind = BULLET.test(line) ? "ul" : NUMBER.test(line) ? "ol" : "";
     if (kind) {
       if (list?.localName !== kind) {
@@ -79,7 +110,7 @@ export function renderAnswer(target, text, cited, open) {
         blocks.push(list);
       }
       const item = element("li");
-      item.append(...inline(line.replace(kind === "ul" ? BULLET : NUMBER, ""), citations, open));
+      item.append(...nodes(kind === "ul" ? BULLET : NUMBER));
       list.append(item);
       paragraph = null;
       continue;
@@ -91,14 +122,14 @@ export function renderAnswer(target, text, cited, open) {
     list = null;
     if (HEADING.test(line)) {
       const heading = element("p", "heading");
-      heading.append(...inline(line.replace(HEADING, ""), citations, open));
+      heading.append(...nodes(HEADING));
       blocks.push(heading);
       paragraph = null;
       continue;
     }
     if (paragraph) paragraph.append(element("br"));
     else blocks.push((paragraph = element("p")));
-    paragraph.append(...inline(line, citations, open));
+    paragraph.append(...nodes());
   }
   target.replaceChildren(...blocks);
 }

@@ -4,6 +4,7 @@ import { element, renderAnswer, sourceList } from "./answer.js";
 import { events, getJson, request, ServiceError } from "./http.js";
 import { showSource } from "./source.js";
 import { texts, translatePage } from "./strings.js";
+import { traceSections } from "./trace.js";
 
 translatePage();
 
@@ -101,20 +102,18 @@ async function ask(text) {
   const controller = (running = new AbortController());
   setBusy(true);
   scrollDown(true);
-  let written = "";
-  let finished = false;
+  const written = { text: "", draft: "", finished: false };
   try {
-    const last = await stream(asked, controller.signal, (more) => {
-      if (!written) status.textContent = texts.writing;
-      written += more;
-      paint(body, () => written, () => finished);
+    const last = await stream(asked, controller.signal, written, () => {
+      if (status.textContent !== texts.writing) status.textContent = texts.writing;
+      paint(body, written);
     });
-    finished = true;
-    finishAnswer(answer, body, written, last);
+    written.finished = true;
+    finishAnswer(answer, body, written.text, last);
     status.textContent = last.refused ? texts.refused : texts.finished;
   } catch (error) {
-    finished = true;
-    renderAnswer(body, written, [], openSource);
+    written.finished = true;
+    renderAnswer(body, written.text, [], openSource);
     const stopped = error.name === "AbortError";
     const note = element("p", stopped ? "label" : "problem", stopped ? texts.stopped : messageOf(error));
     if (!stopped) note.setAttribute("role", "alert");
@@ -122,7 +121,8 @@ async function ask(text) {
     status.textContent = stopped ? texts.stopped : "";
   }
   answer.removeAttribute("aria-busy");
-  if (written && mine === conversation) history.push({ role: "user", content: asked }, { role: "assistant", content: written });
+  const content = written.text;
+  if (content && mine === conversation) history.push({ role: "user", content: asked }, { role: "assistant", content });
   if (running === controller) {
     running = null;
     setBusy(false);
@@ -136,8 +136,8 @@ function messageOf(error) {
   return texts.brokenOff;
 }
 
-/** Send the question; calls back with each piece of text, returns the last chunk with choices. */
-async function stream(text, signal, onText) {
+/** Send the question; fills in what is written, settled or still a draft, returns the last chunk with choices. */
+async function stream(text, signal, written, onMore) {
   const reply = await request("/v1/chat/completions", {
     method: "POST",
     signal,
@@ -145,13 +145,19 @@ async function stream(text, signal, onText) {
     body: JSON.stringify({
       model: picker.value ? `huozi-rag/${picker.value}` : "huozi-rag",
       stream: true,
+      stream_options: { include_drafts: true },
       messages: [...history, { role: "user", content: text }],
     }),
   });
   let last = null;
   for await (const chunk of events(reply)) {
     const choice = chunk.choices[0];
-    if (choice?.delta.content) onText(choice.delta.content);
+    const settled = choice?.delta.content;
+    const before = written.draft;
+    written.text += settled ?? "";
+    // Settled text takes the place of all drafts before it, also where it is empty: that sentence was dropped.
+    written.draft = settled === undefined ? before + (chunk.draft ?? "") : "";
+    if (settled || written.draft !== before) onMore();
     if (choice?.finish_reason) last = chunk;
   }
   if (!last) throw new ServiceError(texts.brokenOff);
@@ -160,21 +166,27 @@ async function stream(text, signal, onText) {
 
 let painting = false;
 
-/** Show the text so far, once a frame. */
-function paint(body, text, finished) {
+// Numbers are shown once they are checked.
+const MARKERS = /[[【［][\s\d,，、]*(?:[\]】］]|$)/g;
+
+/** Show the text so far, once a frame; what may still change is dimmed. */
+function paint(body, written) {
   if (painting) return;
   painting = true;
   requestAnimationFrame(() => {
     painting = false;
-    if (finished()) return;
-    renderAnswer(body, text(), null, openSource);
+    if (written.finished) return;
+    const start = written.text.length;
+    const text = written.text + written.draft.replace(MARKERS, "");
+    if (text.trim()) renderAnswer(body, text, null, openSource, [{ start, end: text.length, kind: "draft" }]);
+    else body.replaceChildren(element("p", "waiting", texts.writing));
     scrollDown();
   });
 }
 
 function finishAnswer(answer, body, text, last) {
   const citations = last.citations ?? [];
-  renderAnswer(body, text, citations, openSource);
+  renderAnswer(body, text, citations, openSource, unsupported(text, last.unsupported ?? []));
   if (last.refused) {
     answer.classList.add("refused");
     answer.prepend(element("p", "label", texts.refused));
@@ -182,6 +194,17 @@ function finishAnswer(answer, body, text, last) {
     answer.prepend(element("p", "label", texts.extractive));
   }
   if (citations.length) answer.append(sourceList(citations, openSource));
+  const how = element("button", "how", texts.how);
+  how.type = "button";
+  how.addEventListener("click", () => openTrace(last.id, how));
+  answer.append(how);
+}
+
+/** Spans of sentences that no source supports: the service counts characters, scripts count halves of some. */
+function unsupported(text, spans) {
+  const characters = [...text];
+  const place = (n) => characters.slice(0, n).join("").length;
+  return spans.map(({ start, end }) => ({ start: place(start), end: place(end), kind: "unsupported" }));
 }
 
 function setBusy(busy) {
@@ -200,18 +223,31 @@ function scrollDown(always = false) {
 
 const target = { title: byId("source-title"), facts: byId("source-facts"), body: byId("source-body"), current: null };
 
-async function openSource(citation, from) {
+function openSource(citation, from) {
+  return openPanel(citation, citation.title, from, () => showSource(target, citation));
+}
+
+function openTrace(id, from) {
+  const asked = { id };
+  return openPanel(asked, texts.how, from, async () => {
+    const trace = await getJson(`/v1/answers/${encodeURIComponent(id)}`);
+    if (target.current === asked) target.body.replaceChildren(traceSections(trace));
+  });
+}
+
+async function openPanel(current, title, from, load) {
   opener = from;
-  target.current = citation;
-  target.title.textContent = citation.title;
+  target.current = current;
+  target.title.textContent = title;
   target.facts.replaceChildren();
   target.body.replaceChildren(element("p", "muted", texts.loading));
   panel.hidden = false;
   document.body.classList.add("with-source");
   panel.focus({ preventScroll: true });
   try {
-    await showSource(target, citation);
+    await load();
   } catch (error) {
+    if (target.current !== current) return;
     const problem = element("p", "problem", messageOf(error));
     problem.setAttribute("role", "alert");
     target.body.replaceChildren(problem);
