@@ -1,10 +1,12 @@
 """Which part of a table a chunk holds, and what of it is missing (pure).
 
-The splitter cuts no row but long tables between rows; a row is a line with ` | ` between its cells.
+The splitter cuts no row but long tables between rows. A row is a line with ` | ` between its cells, as loaders write
+it; in plain text, the line of dashes under a header belongs to the table too.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,16 +32,17 @@ class TablePart:
 
 
 NO_TABLE = TablePart()
+_RULE = re.compile(r"[|+\-:=\s]*--[|+\-:=\s]*")
 
 
 def begins_with_row(text: str) -> bool:
     """Whether a text's first line is a table row."""
-    return CELL in text.lstrip("\n").partition("\n")[0]
+    return _is_row(text.lstrip("\n").partition("\n")[0])
 
 
 def ends_with_row(text: str) -> bool:
     """Whether a text's last line is a table row."""
-    return CELL in text.rstrip("\n").rpartition("\n")[2]
+    return _is_row(text.rstrip("\n").rpartition("\n")[2])
 
 
 def table_part(before: Sequence[Chunk], chunk: Chunk, after: Sequence[Chunk]) -> TablePart:
@@ -60,7 +63,7 @@ def table_part(before: Sequence[Chunk], chunk: Chunk, after: Sequence[Chunk]) ->
         elif first + 1 < len(before):
             rows = before[first + 1].text.splitlines()
             rest += before[first + 1 :]
-        header = rows[0] if rows else ""
+        header = next((row for row in rows if CELL in row), "")
     if ends_with_row(chunk.text) and after and begins_with_row(after[0].text):
         last = next((at for at, one in enumerate(after) if not only_rows(one.text)), len(after) - 1)
         rest += after[: last + 1] if begins_with_row(after[last].text) else after[:last]
@@ -71,17 +74,21 @@ def table_part(before: Sequence[Chunk], chunk: Chunk, after: Sequence[Chunk]) ->
 
 def only_rows(text: str) -> bool:
     """Whether every line of a text is a table row."""
-    return all(CELL in line for line in text.splitlines())
+    return all(map(_is_row, text.splitlines()))
 
 
 def _last_rows(text: str) -> list[str]:
     """Return the rows that a text ends with."""
     rows: list[str] = []
     for line in reversed(text.splitlines()):
-        if CELL not in line:
+        if not _is_row(line):
             break
         rows.insert(0, line)
     return rows
+
+
+def _is_row(line: str) -> bool:
+    return CELL in line or ("|" in line and _RULE.fullmatch(line) is not None)
 
 
 def _named(header: str, text: str) -> bool:

@@ -40,6 +40,11 @@ def test_no_header_is_shown_when_rows_name_their_columns() -> None:
     assert table_part([head], row, []).header == ""
 
 
+def test_header_is_above_the_dashes_when_a_table_is_plain_text() -> None:
+    head, row = chunks(["见下。\n| 城市 | 上限 |\n|------|:----:|\n| 北京 | 500元 |", "| 成都 | 400元 |"])
+    assert table_part([head], row, []).header == "| 城市 | 上限 |"
+
+
 def test_nothing_is_missing_when_a_chunk_cuts_no_table() -> None:
     before, whole, after = chunks(["前文。", "城市 | 上限\n北京 | 500元", "后文。"])
     assert table_part([before], whole, [after]) == NO_TABLE
