@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from assistant import Assistant, LlmSettings, Turn
 from assistant.events import Answer
 from retrieval.models import ScoredChunk
-from tests.servers import FakeModelServer
 from tests.unit.assistant.builders import FakeRetriever
 from tests.unit.assistant.sources.chunks import cut
+from tests.unit.assistant.sources.citing_server import CitingServer, sources
 
 LEAVE, TRAVEL, TRAINING, OVERTIME = (
     cut(text, name=f"{title}.txt", title=title, scores=[3.0 - place])[0]
@@ -35,21 +34,6 @@ TURNS: tuple[Asked, ...] = (
 )
 
 
-class CitingServer(FakeModelServer):
-    """A model that repeats a chunk's text and cites it by the number that it has in the prompt."""
-
-    cited = LEAVE
-
-    @property
-    def script(self) -> tuple[str, ...]:
-        number = shown(self.requests[-1]["messages"][-1]["content"])[self.cited.chunk.title] if self.requests else 1
-        return (f"{self.cited.chunk.text}[{number}]",)
-
-    @script.setter
-    def script(self, given: Sequence[object]) -> None:
-        del given
-
-
 @dataclass
 class Client:
     """Sends the whole conversation with each question, as clients of chat completions do."""
@@ -62,19 +46,16 @@ class Client:
         return Assistant(self.retriever, llm=LlmSettings(base_url=self.server.base_url))
 
     def ask(self, assistant: Assistant, turn: Asked) -> Answer:
-        question, self.retriever.hits, self.server.cited = turn
+        question, self.retriever.hits, cited = turn
+        self.server.says = cited.chunk.text
         answer = assistant.ask(question, self.history)
         self.history += [Turn("user", question), Turn("assistant", f" {answer.text}\n")]
         return answer
 
-    def sent(self) -> list[str]:
-        """What the model was sent last."""
-        return [message["content"] for message in self.server.requests[-1]["messages"]]
 
-
-def shown(message: str) -> dict[str, int]:
+def titles(message: str) -> dict[str, int]:
     """Return the number that each title has in a prompt."""
-    return {title: int(number) for number, title in re.findall(r"^\[(\d+)\] (\S+制度)", message, re.MULTILINE)}
+    return {text.partition("\n")[0]: number for number, text in sources(message).items()}
 
 
 def test_chunk_keeps_its_number_when_six_turns_ask_for_it() -> None:
@@ -82,7 +63,7 @@ def test_chunk_keeps_its_number_when_six_turns_ask_for_it() -> None:
         client = Client(server)
         assistant = client.assistant()
         answers = [client.ask(assistant, turn) for turn in TURNS]
-        prompts = [shown(request["messages"][-1]["content"]) for request in server.requests]
+        prompts = [titles(server.sent(at)[-1]) for at in range(len(TURNS))]
     assert [answer.citations[0].index for answer in answers] == [1, 2, 3, 4, 1, 2]
     assert all(f"[{answer.citations[0].index}]" in answer.text for answer in answers)
     for title in ("休假制度", "差旅制度", "培训制度", "加班制度"):
@@ -95,7 +76,7 @@ def test_history_is_sent_as_it_was_when_its_numbers_are_known() -> None:
         client = Client(server)
         assistant = client.assistant()
         answers = [client.ask(assistant, turn) for turn in TURNS[:3]]
-        sent = client.sent()
+        sent = server.sent()
     assert [text.strip() for text in sent if text.strip() in {answer.text for answer in answers}] == [
         answer.text for answer in answers[:2]
     ]
@@ -107,9 +88,9 @@ def test_markers_leave_the_history_when_another_process_goes_on() -> None:
         client.ask(client.assistant(), TURNS[0])
         other = client.assistant()
         answer = client.ask(other, TURNS[1])
-        first_sent = client.sent()
+        first_sent = server.sent()
         client.ask(other, TURNS[2])
-        then_sent = client.sent()
+        then_sent = server.sent()
     assert client.history[1].text.strip().endswith("[1]")
     assert first_sent[2].strip() == then_sent[2].strip() == LEAVE.chunk.text
     assert then_sent[4].strip() == answer.text and answer.citations[0].index == 1
