@@ -93,6 +93,11 @@ _ASKING = re.compile(
 )
 
 
+def without_question_words(folded: str, filler: str = " ") -> str:
+    """Return a folded question with the filler for each word that says only that something is asked."""
+    return _ASKING.sub(filler, folded)
+
+
 def query_weights(question: str) -> Mapping[str, float]:
     """Return what a question asks for: each token of it with its weight in the search.
 
@@ -101,5 +106,5 @@ def query_weights(question: str) -> Mapping[str, float]:
     holds no letters, characters or digits.
     """
     folded = fold(question)
-    tokens = tokenize_folded(_ASKING.sub(" ", folded)) or tokenize_folded(folded)
+    tokens = tokenize_folded(without_question_words(folded)) or tokenize_folded(folded)
     return {token: 1.0 if is_unspaced(token) else float(min(len(token), _MOST_WORD_WEIGHT)) for token in tokens}

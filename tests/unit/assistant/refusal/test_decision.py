@@ -7,12 +7,12 @@ import pytest
 from assistant.refusal.decision import (
     E5_WEIGHTS,
     KEYWORD_WEIGHTS,
-    evidence_sum,
+    Weights,
+    decide,
     is_answerable,
     is_model_refusal,
-    missing,
-    names_another,
 )
+from assistant.refusal.signals import signals_of
 from assistant.refusal.text import refusal_text
 from retrieval.models import Collection, Evidence, Retrieval, ScoredChunk
 from tests.unit.assistant.builders import BAD, GOOD, source
@@ -43,22 +43,42 @@ def test_cosine_decides_nothing_when_the_embedder_is_unknown() -> None:
     near = found("年休假几天？", LEAVE, evidence=replace(GOOD, similarity=0.95))
     far = found("年休假几天？", LEAVE, evidence=replace(GOOD, similarity=0.3))
     assert is_answerable(near, "sentence-transformers:x") == is_answerable(far, "sentence-transformers:x")
-    assert evidence_sum(near, E5_WEIGHTS) > evidence_sum(far, E5_WEIGHTS)
+    assert E5_WEIGHTS.total(signals_of(near)) > E5_WEIGHTS.total(signals_of(far))
 
 
 @pytest.mark.parametrize("weights", [KEYWORD_WEIGHTS, E5_WEIGHTS])
-def test_sum_grows_when_the_evidence_grows(weights: object) -> None:
-    assert isinstance(weights, type(KEYWORD_WEIGHTS))
-    poor = evidence_sum(found("年休假几天？", replace(LEAVE, coverage=0.1), evidence=BAD), weights)
-    assert evidence_sum(found("年休假几天？", LEAVE, evidence=BAD), weights) > poor
-    assert evidence_sum(found("年休假几天？", LEAVE, evidence=GOOD), weights) > poor
+def test_sum_grows_when_the_evidence_grows(weights: Weights) -> None:
+    def total(coverage: float, evidence: Evidence) -> float:
+        return weights.total(signals_of(found("年休假几天？", replace(LEAVE, coverage=coverage), evidence=evidence)))
+
+    assert total(0.9, BAD) > total(0.1, BAD)
+    assert total(0.9, GOOD) > total(0.9, BAD)
 
 
-def test_names_are_told_from_everyday_words_when_something_is_missing() -> None:
-    assert missing(found("外国人在台湾", source("台湾。"))) == (pytest.approx(4 / 5), 0)
-    assert missing(found("臺灣的鳳梨和 iPhone", source("台湾的"))) == (pytest.approx(1 / 3), 3)
-    assert missing(found("臺灣 iPhone", source("台湾 iphone"))) == (0.0, 0)
-    assert missing(found("？")) == (0.0, 0)
+def test_decision_tells_its_reason_and_signals_when_it_refuses() -> None:
+    assert decide(found("年休假几天？"), KEYWORD_WEIGHTS).reason == "nothing_found"
+    assert decide(found("年休假几天？", replace(LEAVE, coverage=0.02)), KEYWORD_WEIGHTS).reason == "low_coverage"
+    weak = decide(found("年休假几天？", replace(LEAVE, coverage=0.2), evidence=BAD), E5_WEIGHTS)
+    assert weak.reason == "weak_evidence"
+    assert weak.signals["sum"] < weak.signals["threshold"]
+    good = decide(found("年休假几天？", LEAVE), E5_WEIGHTS)
+    assert (good.answerable, good.reason) == (True, "evidence")
+    assert good.signals["coverage"] == 0.9
+
+
+def test_question_is_refused_when_it_names_another_of_the_kind() -> None:
+    reports = [
+        source("净利润为五千万元。", title=f"{name}有限公司年度报告") for name in ("绿源环保", "蓝天旅游", "华夏娱乐")
+    ]
+    weights = replace(KEYWORD_WEIGHTS, threshold=6.0)
+    assert decide(found("红星钢铁有限公司的净利润是多少？", *reports), weights).reason == "missing_name"
+    assert decide(found("绿源环保有限公司的净利润是多少？", *reports), weights).answerable
+    assert decide(found("净利润是多少？", *reports), weights).answerable
+
+
+def test_keywords_decide_when_the_vector_store_did_not_answer() -> None:
+    silent = found("年休假几天？", LEAVE, evidence=replace(GOOD, similarity=None, agreement=None))
+    assert decide(silent, E5_WEIGHTS) == decide(silent, KEYWORD_WEIGHTS)
 
 
 def test_cosine_alone_decides_when_question_and_text_share_no_script() -> None:
@@ -67,17 +87,6 @@ def test_cosine_alone_decides_when_question_and_text_share_no_script() -> None:
     assert is_answerable(near, "e5")
     assert not is_answerable(near, "none")
     assert not is_answerable(found("Who won the cup?", far, evidence=replace(BAD, similarity=0.7)), "e5")
-
-
-def test_question_is_refused_when_it_names_another_of_the_kind() -> None:
-    reports = [
-        source("净利润为五千万元。", title=f"{name}有限公司年度报告") for name in ("绿源环保", "蓝天旅游", "华夏娱乐")
-    ]
-    weak = replace(GOOD, coverage=0.5)
-    assert names_another(found("红星钢铁有限公司的净利润是多少？", *reports, evidence=weak))
-    assert not names_another(found("绿源环保有限公司的净利润是多少？", *reports, evidence=weak))
-    assert not names_another(found("净利润是多少？", *reports, evidence=weak))
-    assert not names_another(found("红星钢铁有限公司的净利润是多少？", *reports, evidence=GOOD))
 
 
 def test_model_refuses_when_it_cites_nothing_and_says_so() -> None:
