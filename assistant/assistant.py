@@ -66,7 +66,7 @@ class Assistant:
         self._gate = Gate()
         self._selector = Selector(catalog, max_sources=self._settings.max_sources)
         self._numbering = Numbering()
-        self._packer = Packer(self._llm, self._settings) if self._llm is not None else None
+        self._packer = Packer(self._llm, self._settings, self._generator) if self._llm and self._generator else None
 
     @property
     def model(self) -> str:

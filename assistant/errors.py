@@ -195,16 +195,38 @@ def chat_template_refused(message: Message) -> ChatTemplateError:
     )
 
 
-def prompt_too_long(n_chars: int, window_tokens: int) -> PromptTooLongError:
+def prompt_too_long(
+    question_tokens: int, system_tokens: int, answer_tokens: int, window_tokens: int
+) -> PromptTooLongError:
     """Build the error for a question that leaves no room in the window."""
+    over = question_tokens + system_tokens + answer_tokens - window_tokens
     return PromptTooLongError(
         Message(
-            en=f"The question of {n_chars} characters does not fit into the model's window of {window_tokens} tokens.",
-            zh=f"问题有 {n_chars} 个字符，放不进模型 {window_tokens} 个词元的窗口。",
+            en=f"The question takes {question_tokens:,} tokens, the instructions {system_tokens:,}, and "
+            f"{answer_tokens:,} are kept free for the answer: {over:,} more than the model's window of "
+            f"{window_tokens:,} holds.",
+            zh=f"问题占 {question_tokens:,} 个词元，指令占 {system_tokens:,} 个，回答预留 {answer_tokens:,} 个，"
+            f"比模型 {window_tokens:,} 个词元的窗口多出 {over:,} 个。",
         ),
         hint=Message(
-            en="Ask a shorter question, or raise HUOZI_LLM__WINDOW_TOKENS if the model's window is larger.",
-            zh="请缩短问题；如果模型的窗口更大，请调大 HUOZI_LLM__WINDOW_TOKENS。",
+            en="Ask a shorter question, ask for a shorter answer (max_tokens), or raise HUOZI_LLM__WINDOW_TOKENS if the"
+            " model's window is larger.",
+            zh="请缩短问题，或减小回答长度（max_tokens）；如果模型的窗口更大，请调大 HUOZI_LLM__WINDOW_TOKENS。",
+        ),
+    )
+
+
+def tokenizer_unreadable(path: str, reason: str) -> SettingsError:
+    """Build the error for a tokenizer file that cannot be used."""
+    said = " ".join(reason.split())[:200].rstrip(".。")
+    return SettingsError(
+        Message(
+            en=f"HUOZI_LLM__TOKENIZER names {path!r}, which is no tokenizer file: {said}.",
+            zh=f"HUOZI_LLM__TOKENIZER 指定的 {path!r} 不是可用的分词器文件：{said}。",
+        ),
+        hint=Message(
+            en="Set it to the tokenizer.json that is published with the model, or unset it.",
+            zh="请设为随模型发布的 tokenizer.json，或去掉这项设置。",
         ),
     )
 

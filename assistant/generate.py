@@ -7,12 +7,21 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from assistant.errors import ModelServerError, server_down, server_garbage, server_refused, server_slow
+from assistant.errors import (
+    ModelServerError,
+    PromptTooLongError,
+    server_down,
+    server_garbage,
+    server_refused,
+    server_slow,
+)
 from assistant.events import Turn, Usage
 from assistant.messages import to_messages
 from assistant.settings import UNSET_KEY, LlmSettings
 
 if TYPE_CHECKING:
+    import openai
+
     from assistant.chat_model import ChatHuozi
 
 FinishReason = Literal["stop", "length"]
@@ -50,9 +59,15 @@ class Generator:
 
     Args:
         settings: The server; `base_url` must be set.
+
+    Attributes:
+        overflows: How often the server refused a prompt for its length.
+        told_window: The window that it gave as the reason the last time, in tokens; None if it gave none.
     """
 
     def __init__(self, settings: LlmSettings) -> None:
+        self.overflows = 0
+        self.told_window: int | None = None
         self._settings = settings
         self._made: ChatHuozi | None = None
 
@@ -74,7 +89,7 @@ class Generator:
         }
         given = {key: value for key, value in options.items() if value is not None}
         finished = False
-        with _translated(self._settings):
+        with _translated(self._settings), self._noting_overflow():
             model = self._model()
             chunks: Any = model.astream(to_messages(messages), **given)
             async with aclosing(chunks):
@@ -94,10 +109,24 @@ class Generator:
         async with aclosing(self.stream(messages, sampling)) as pieces:
             return "".join([piece.text async for piece in pieces])
 
+    async def client(self) -> openai.AsyncOpenAI:
+        """Return the running loop's connections to the server, for what is no completion."""
+        connections: openai.AsyncOpenAI = await self._model().async_client.client()
+        return connections
+
     async def aclose(self) -> None:
         """Close the running loop's connections; the next answer opens new ones."""
         if self._made is not None:
             await self._made.aclose()
+
+    @contextmanager
+    def _noting_overflow(self) -> Iterator[None]:
+        try:
+            yield
+        except PromptTooLongError as error:
+            self.overflows += 1
+            self.told_window = getattr(error, "window", None)
+            raise
 
     def _model(self) -> ChatHuozi:
         if self._made is None:

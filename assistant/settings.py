@@ -42,6 +42,10 @@ class LlmSettings(BaseModel):
     window_tokens: int = Field(
         default_factory=lambda values: _window_of(values), ge=512, description="prompt and answer together, in tokens"
     )
+    tokenizer: Path | None = Field(
+        default=None,
+        description="the model's tokenizer.json, to count tokens where the server cannot; vLLM and llama.cpp can",
+    )
     max_tokens: int = Field(default=1024, ge=1, description="longest answer, in tokens")
     temperature: float = Field(default=0.0, ge=0, le=2, description="0: the likeliest words")
     timeout_s: float = Field(default=120.0, gt=0, description="longest silence of the server, in seconds")
@@ -107,7 +111,11 @@ class AnswerSettings(BaseModel):
     max_sources: int = Field(default=6, ge=1, le=50, description="chunks shown to the model or quoted from")
     max_sentences: int = Field(default=3, ge=1, le=10, description="sentences of an extractive answer")
     max_question_chars: int = Field(default=4_000, ge=1, le=4_000, description="longest question, in characters")
-    history_turns: int = Field(default=20, ge=0, description="newest messages of the conversation sent to the model")
+    history_turns: int = Field(
+        default=20,
+        ge=0,
+        description="most messages of the conversation sent to the model; beyond it the older half goes at once",
+    )
     mode: Literal["strict", "helpful"] = Field(
         default="strict",
         description="what becomes of a model's sentence that no source supports: strict drops it, helpful labels it",

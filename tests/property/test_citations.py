@@ -11,10 +11,11 @@ from assistant.checking.citations import CitationStream
 from assistant.control_tokens import neutralise
 from assistant.events import Turn
 from assistant.sources.source import number_chunks
-from assistant.window.context import pack, token_bound
+from assistant.window.bound import token_bound
 from assistant.writers.extract import extract
 from retrieval.models import Chunk, ScoredChunk
 from retrieval.rerankers.coverage import sentence_spans
+from tests.unit.assistant.builders import packed
 
 PIECES = [
     "年假",
@@ -92,11 +93,11 @@ def test_sentences_hold_all_but_white_space_when_cut(text: str) -> None:
     assert "".join("".join(text[start:end] for start, end in spans).split()) == "".join(text.split())
 
 
-@given(documents(), TEXTS, st.lists(TEXTS, max_size=4), st.integers(1000, 1600))
+@given(documents(), TEXTS, st.lists(TEXTS, max_size=4), st.integers(3000, 6000))
 def test_window_is_never_over_budget_when_packed(
     made: tuple[str, list[ScoredChunk]], question: str, turns: list[str], window_tokens: int
 ) -> None:
     history = [Turn("user", text * 5) for text in turns]
-    window = pack(question, history, number_chunks(made[1] * 3), window_tokens=window_tokens, answer_tokens=300)
+    window = packed(question, history, number_chunks(made[1] * 3), window_tokens=window_tokens, answer_tokens=300)
     assert sum(token_bound(turn.text) for turn in window.messages) <= window_tokens - 300
     assert window.messages[-1].text.endswith(f"问题：{neutralise(question)}")

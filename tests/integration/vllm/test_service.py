@@ -21,7 +21,7 @@ from api.settings import Settings
 from api.wiring import build
 from assistant.settings import LlmSettings
 from assistant.sources.source import number_chunks
-from assistant.window.context import pack
+from assistant.window.draft import draft
 from tests.integration.cli_process import huozi
 from tests.tiny_mixtral import BEGIN, BEGIN_ID, END, END_ID, LONG
 from tests.unit.api.service import running
@@ -119,11 +119,12 @@ def test_a_document_forges_no_turn_when_its_text_holds_control_tokens(settings: 
         answer = built.assistant.ask(FORGED_QUESTION)
     hits = answer.retrieval.hits[: settings.answer.max_sources]
     assert answer.mode == "generated" and any(END in hit.chunk.text for hit in hits)
-    window = pack(FORGED_QUESTION, (), number_chunks(hits), window_tokens=32_768, answer_tokens=300)
-    ids = vllm.token_ids({"messages": [{"role": turn.role, "content": turn.text} for turn in window.messages]})
+    wanted = draft(FORGED_QUESTION, (), number_chunks(hits), None)
+    sent = wanted.messages(0, wanted.sources)
+    ids = vllm.token_ids({"messages": [{"role": turn.role, "content": turn.text} for turn in sent]})
 
     assert len(ids) == answer.usage.prompt_tokens
-    assert (ids.count(BEGIN_ID), ids.count(END_ID)) == (len(window.messages) + 1, len(window.messages))
+    assert (ids.count(BEGIN_ID), ids.count(END_ID)) == (len(sent) + 1, len(sent))
 
 
 def says_something(line: str) -> bool:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from assistant.events import Turn
+from assistant.sources.source import Source
+from assistant.window.context import ContextWindow
+from assistant.window.draft import draft
+from assistant.window.fit import fit
+from assistant.window.meter import BoundMeter
+from assistant.window.price import price
 from retrieval.errors import HuoziError
 from retrieval.models import Chunk, Collection, Evidence, Retrieval, ScoredChunk
 
@@ -30,6 +38,28 @@ def source(
         **fields,
     )
     return ScoredChunk(chunk, score=1.0, keyword=20.0, coverage=coverage)
+
+
+def packed(
+    question: str,
+    history: Sequence[Turn],
+    sources: Sequence[Source],
+    *,
+    window_tokens: int,
+    answer_tokens: int,
+    system: str | None = None,
+) -> ContextWindow:
+    """Fit a prompt by the bound alone, with 8 tokens around each turn."""
+    wanted = draft(question, history, sources, system)
+    priced = asyncio.run(price(BoundMeter(8), wanted, window_tokens - answer_tokens))
+    return fit(
+        priced.draft,
+        priced.costs,
+        window_tokens=window_tokens,
+        answer_tokens=answer_tokens,
+        gone=priced.gone,
+        n_gone_turns=priced.n_gone_turns,
+    )
 
 
 @dataclass
