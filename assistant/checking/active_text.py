@@ -24,13 +24,14 @@ _PATTERNS = (
     r"<(?P<auto>[a-z][a-z0-9+.-]*:[^\s<>`|\\$]*|[^\s<>`|\\$@]+@[^\s<>`|\\$@]+)>",
     r"(?P<bracket>\](?=[(:]))",
     # `a<b，` is none: no name of a tag ends so.
-    r"(?P<tag><(?=[a-z/!?])(?![a-z][a-z0-9]*[^\sa-z0-9/>:@.+_-][^>]*$))",
+    r"(?P<tag><(?=[a-z/!?])(?!(?<=\w<)[a-z][a-z0-9]*[^\sa-z0-9/>:@.+_-][^>]*$))",
     rf"(?P<url>[a-z][a-z0-9+.-]{{0,30}}://(?:[^{_STOP}{_HAN}/?#]+(?:{_PATH})?|[^{_STOP}]*)"
     rf"|(?:javascript|vbscript|mailto|xmpp)[ \t]*:[^{_STOP}{_HAN}]+"
     rf"|(?<![a-z])data:(?=[\w.+-]*[/;,])[^{_STOP}{_HAN}]+"
     rf"|(?<![/:])//(?=[^/\s]*[.:@]|localhost)[^{_STOP}/]*(?:{_PATH})?"
-    rf"|(?<![a-z0-9])www\.[^{_STOP}{_HAN}/]*(?:{_PATH})?)",
+    rf"|www\.[^{_STOP}{_HAN}/]*(?:{_PATH})?)",
     r"(?P<mail>[a-z0-9.!#%&'*+/=?^_{}~-]{1,64}@[a-z0-9-]+(?:\.[a-z0-9-]+)+)",
+    r"(?P<at>(?<=\S)@(?=[^\s@]+\.[^\s.]))",
     rf"(?P<wide>[^\sa-z0-9.-]\.[a-z0-9-][a-z0-9.-]*+(?P<wide_path>(?::\d+)?{_PATH})?|\w\.рф)",
     rf"(?P<host>(?<![a-z0-9.-])[a-z0-9-][a-z0-9.-]*+(?P<host_path>(?::\d+)?{_PATH})?)",
     # MathJax follows these.

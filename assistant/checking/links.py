@@ -34,7 +34,7 @@ _DEFINITION = re.compile(r"[\s>*+\-\d.)]*\[")
 # Where some readers cut before they look for code: a table's cells at bars, words struck out or marked.
 _CUTTING = re.compile(r"\||~~|==|\^\^")
 _JOINTS = re.compile(r"[:/.@]+")
-_LOOKING_AHEAD = frozenset({"tag", "command", "bracket"})
+_LOOKING_AHEAD = frozenset({"tag", "at", "command", "bracket"})
 _MAX_PASSES = 8
 _TAIL_CHARS = 512
 """Characters before a seam that something active across it is looked for in; all of one would be active before."""
@@ -57,6 +57,10 @@ def defuse(text: str, allowed: Collection[str] = (), *, before: str = "") -> str
     shown: list[str] = []
     for line in _LINE_END.sub("\n", text).split("\n"):
         plain = _DROPPED.sub("", line)
+        if fences.is_code and not opened and not fences.after(plain).is_sure:
+            # Some readers would end the code here, some take it for text from its beginning, for want of an end.
+            shown.append(fences.opened)
+            above, fences = fences.opened, Fences()
         if fences.is_code:
             plain = _fenced(opened, plain, fences)
         else:
@@ -94,8 +98,9 @@ class _Line:
         self._allowed = allowed
         self._in_formula = not fences.is_sure
         parts = split_code(opened)
-        self._can_quote = not any(is_code and _CUTTING.search(text) for text, is_code in parts)
-        self._can_hold_code = self._can_quote and not any("`" in text for text, is_code in parts if not is_code)
+        # Behind a backtick without its end, or code that a table may cut, no reader's code is sure.
+        is_whole = "".join(text for text, _ in parts) == opened
+        self._can_quote = is_whole and not any(is_code and _CUTTING.search(text) for text, is_code in parts)
 
     def defused(self, line: str) -> str:
         """Return the rest of the line, inert.
@@ -123,7 +128,7 @@ class _Line:
             return [(line, True)] if is_inert else [(without_code.replace("~~~", "～～～"), False)]
         parts = split_code(line, before=self._opened, in_formula=self._in_formula)
         is_cut = not is_inert and any(is_code and _CUTTING.search(text) for text, is_code in parts)
-        return parts if self._can_hold_code and not is_cut else [(without_code, False)]
+        return parts if self._can_quote and not is_cut else [(without_code, False)]
 
     def _apart(self, line: str) -> str:
         """Return the line with a space in front of it where something active would reach across the seam."""
@@ -164,7 +169,12 @@ class _Line:
         if kind == "auto":
             return self._address(match["auto"]), len(whole)
         if kind in _LOOKING_AHEAD:
-            return {"tag": "< ", "command": "", "bracket": "]" if match.string[match.end()] == ":" else "] "}[kind], 1
+            return {
+                "tag": "< ",
+                "at": "@ ",
+                "command": "",
+                "bracket": "]" if match.string[match.end()] == ":" else "] ",
+            }[kind], 1
         if kind in ("host", "host_path", "wide", "wide_path"):
             name = match["host"] or match["wide"]
             path = match["host_path"] or match["wide_path"] or ""
