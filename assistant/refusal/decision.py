@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 
 from assistant.checking.support import has_han
 from assistant.finder import Found
+from assistant.refusal.model_words import is_model_refusal as is_model_refusal
 from assistant.refusal.signals import Signals, signals_of
 from retrieval.models import Retrieval
 
@@ -71,8 +72,6 @@ MIN_FOREIGN_SIMILARITY = 0.76
 """Least cosine of `e5` for a question that shares no script with its chunk: there, words say nothing.
 
 Of eight English questions on the regulations the lowest had 0.767, of eight on other matters the highest had 0.756."""
-
-_MODEL_REFUSALS = ("资料中没有找到", "资料中没有相关", "no answer in the sources")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +137,3 @@ def _by_similarity(similarity: float) -> Decision:
     told = {"similarity": similarity, "threshold": MIN_FOREIGN_SIMILARITY}
     answerable = similarity >= MIN_FOREIGN_SIMILARITY
     return Decision(answerable, "evidence" if answerable else "foreign_question", told)
-
-
-def is_model_refusal(text: str, n_citations: int) -> bool:
-    """Whether a generated answer says that the sources do not hold the answer; one that cites something does not."""
-    return n_citations == 0 and any(words in text for words in _MODEL_REFUSALS)

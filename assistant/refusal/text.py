@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from assistant.checking.links import defuse
 from retrieval.errors import Language
 from retrieval.models import Collection, Retrieval
 
 _NEAREST = 3
+_MAX_TITLE_CHARS = 40
 
 
 def refusal_text(retrieval: Retrieval, collection: Collection | None, language: Language) -> str:
-    """Return what is said instead of an answer: what was searched, and which documents come nearest."""
+    """Return what is said instead of an answer: what was searched, and which documents come nearest.
+
+    Titles are other people's text: they are shortened, stay on one line and link nowhere.
+    """
     n_chunks = retrieval.evidence.n_chunks
     n_documents = collection.n_documents if collection is not None else None
-    titles = list(dict.fromkeys(hit.chunk.title for hit in retrieval.hits))[:_NEAREST]
-    if language == "zh":
-        return _in_chinese(retrieval.collection, n_documents, n_chunks, titles)
-    return _in_english(retrieval.collection, n_documents, n_chunks, titles)
+    titles = list(dict.fromkeys(_shown(hit.chunk.title) for hit in retrieval.hits))[:_NEAREST]
+    say = _in_chinese if language == "zh" else _in_english
+    return defuse(say(_shown(retrieval.collection), n_documents, n_chunks, titles))
+
+
+def _shown(title: str) -> str:
+    """Return a title on one line, shortened, without the marks that stand around it here."""
+    line = " ".join(title.translate(_NO_MARKS).split())
+    return line if len(line) <= _MAX_TITLE_CHARS else f"{line[: _MAX_TITLE_CHARS - 1]}…"
+
+
+_NO_MARKS = str.maketrans({"《": "〈", "》": "〉", "“": "‘", "”": "’", '"': "'"})
 
 
 def _in_chinese(name: str, n_documents: int | None, n_chunks: int, titles: Sequence[str]) -> str:

@@ -10,11 +10,9 @@ from assistant.refusal.decision import (
     Weights,
     decide,
     is_answerable,
-    is_model_refusal,
 )
 from assistant.refusal.signals import signals_of
-from assistant.refusal.text import refusal_text
-from retrieval.models import Collection, Evidence, Retrieval, ScoredChunk
+from retrieval.models import Evidence, Retrieval, ScoredChunk
 from tests.unit.assistant.builders import BAD, GOOD, source
 
 LEAVE = source("年休假为5天。")
@@ -87,26 +85,3 @@ def test_cosine_alone_decides_when_question_and_text_share_no_script() -> None:
     assert is_answerable(near, "e5")
     assert not is_answerable(near, "none")
     assert not is_answerable(found("Who won the cup?", far, evidence=replace(BAD, similarity=0.7)), "e5")
-
-
-def test_model_refuses_when_it_cites_nothing_and_says_so() -> None:
-    assert is_model_refusal("资料中没有找到答案。", 0)
-    assert not is_model_refusal("资料中没有找到全部答案，但年假为5天。[1]", 1)
-    assert not is_model_refusal("年假为5天。", 0)
-
-
-def test_refusal_says_so_when_the_collection_is_empty() -> None:
-    empty = found("年假？", evidence=Evidence())
-    assert refusal_text(empty, None, "zh") == "集合“制度”里还没有内容，无法回答。请先导入文档。"
-    assert refusal_text(empty, None, "en") == (
-        'The collection "制度" is empty, so there is nothing to answer from. Ingest documents first.'
-    )
-
-
-def test_refusal_names_what_was_searched_when_titles_repeat() -> None:
-    collection = Collection("vs_1", "制度", "none", 0, 0.0, n_documents=7, n_chunks=3)
-    text = refusal_text(found("火星？", LEAVE, LEAVE, evidence=BAD), collection, "zh")
-    assert text == (
-        "查找了集合“制度”（7 份文档、3 个片段），没有找到这个问题的答案。"
-        "最接近的文档是《员工手册》。可以换个说法再问，或先导入相关文档。"
-    )
