@@ -45,11 +45,11 @@ _MARKER = re.compile(
 
 def source_text(source: Source) -> str:
     """Return one source as the model sees it: number, title, heading, date and pages on a line, then its text."""
-    text = shown_text(source).strip()
-    lines = [f"[{source.number}] {_head(source)}"]
+    lines = [_head(source)]
     if source.table_header:
-        lines.append(f"表头：{as_data(_one_line(source.table_header))}")
-    return "\n".join([*lines, as_data(text)])
+        lines.append(f"表头：{_one_line(source.table_header)}")
+    # All at once: a bracket may be opened in a heading and closed in the text.
+    return f"[{source.number}] " + as_data("\n".join([*lines, shown_text(source).strip()]))
 
 
 def shown_text(source: Source) -> str:
@@ -76,7 +76,7 @@ def date_of(metadata: Mapping[str, str]) -> str:
 
 def _head(source: Source) -> str:
     first = source.first
-    line = as_data(_one_line(context_line(first.title, first.heading_at(first.start))))
+    line = _one_line(context_line(first.title, first.heading_at(first.start)))
     shown = line if len(line) <= MAX_HEAD_CHARS else line[:MAX_HEAD_CHARS] + "…"
     facts = "，".join(filter(None, (date_of(first.metadata), _pages(source))))
     return shown + (f"（{facts}）" if facts else "")

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from assistant.sources.source import Source
 from retrieval.keyword.folding import fold_chunk
@@ -94,9 +95,14 @@ def choose(sources: Sequence[Source], costs: Sequence[int], budget: int) -> tupl
 
 
 def _by_score(hits: Sequence[ScoredChunk]) -> list[float]:
-    """Return what each is worth by its score; never 0, however far, for what is worth nothing could not be compared."""
-    best = max((hit.score for hit in hits), default=0.0)
-    return [math.exp(max(-50.0, (hit.score - best) / SCORE_SCALE)) for hit in hits]
+    """Return what each is worth by its score, and no less than one behind it.
+
+    The order knows more than scores: parts of a question take turns in it, so that each keeps its best.
+    """
+    top = max((hit.score for hit in hits), default=0.0)
+    # Never 0, however far: what is worth nothing could not be compared.
+    values = [math.exp(max(-50.0, (hit.score - top) / SCORE_SCALE)) for hit in hits]
+    return list(accumulate(reversed(values), max))[::-1]
 
 
 @dataclass(frozen=True, slots=True)

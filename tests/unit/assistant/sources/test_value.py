@@ -49,6 +49,12 @@ def test_given_order_decides_when_scores_are_equal() -> None:
     assert ids(valued([third, first, fourth, second], top_k=2)) == ["手册.txt#2", "手册.txt#0"]
 
 
+def test_turn_of_each_part_counts_when_one_has_the_better_scores() -> None:
+    ours, theirs = cut(TEXT, name="甲", scores=[3.0, 2.9]), cut(TEXT, name="乙", scores=[3.0, 2.2])
+    hits = [ours[0], theirs[2], theirs[1], ours[1]]
+    assert ids(valued(hits, top_k=3))[:3] == ["甲#0", "乙#2", "乙#1"]
+
+
 def test_chunk_counts_once_when_it_was_found_twice() -> None:
     hit = cut(TEXT)[0]
     assert ids(valued([hit, hit], top_k=5)) == ["手册.txt#0"]
