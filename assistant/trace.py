@@ -25,7 +25,7 @@ from assistant.settings import LlmSettings, TraceSettings
 from assistant.sources.source import Source
 from assistant.window.context import ContextWindow
 from assistant.window.cut import Cut
-from retrieval.models import ScoredChunk
+from retrieval.models import Evidence, Retrieval, ScoredChunk
 from retrieval.retriever import MAX_QUESTION_CHARS
 
 if TYPE_CHECKING:
@@ -215,11 +215,17 @@ class Trace:
         numbers = {scored.chunk.chunk_id: source.number for source in self._sources for scored in source.chunks}
         return {
             "embedder": self._found.embedder,
-            "evidence": {key: _number(value) for key, value in asdict(retrieval.evidence).items()},
-            "candidates": [
-                self._candidate_body(hit, numbers.get(hit.chunk.chunk_id)) for hit in retrieval.hits
-            ],
-        }  # fmt: skip
+            "evidence": _evidence_body(retrieval.evidence),
+            "candidates": [self._candidate_body(hit, numbers.get(hit.chunk.chunk_id)) for hit in retrieval.hits],
+            "parts": [self._part_body(part) for part in self._found.parts],
+        }
+
+    def _part_body(self, part: Retrieval) -> Json:
+        return {
+            "question": part.question if self._settings.question else None,
+            "evidence": _evidence_body(part.evidence),
+            "chunk_ids": [hit.chunk.chunk_id for hit in part.hits],
+        }
 
     def _candidate_body(self, hit: ScoredChunk, number: int | None) -> Json:
         chunk = hit.chunk
@@ -331,9 +337,10 @@ def cut_body(cut: Cut) -> Json:
 
 
 def _chunks_body(source: Json) -> Json:
-    """Return a record with lists where JSON would make them."""
-    return {key: list(map(list, value)) if key == "omitted" else list(value) if key == "chunk_ids" else value
-            for key, value in source.items()}  # fmt: skip
+    """Return a record with lists where it has tuples, as JSON would give it back."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in source.items()} | (
+        {"omitted": [list(span) for span in source["omitted"]]} if "omitted" in source else {}
+    )
 
 
 def _sampling_body(sampling: Sampling) -> Json:
@@ -342,6 +349,10 @@ def _sampling_body(sampling: Sampling) -> Json:
         "temperature": sampling.temperature,
         "stop": list(sampling.stop or ()),
     }
+
+
+def _evidence_body(evidence: Evidence) -> Json:
+    return {name: _number(value) for name, value in asdict(evidence).items()}
 
 
 def _decision_body(decision: Decision | None) -> Json | None:

@@ -18,6 +18,7 @@ _log = logging.getLogger(__name__)
 MAX_WAITING = 256
 """Traces that may wait to be written; more are lost, and said to be."""
 
+_LINGER_S = 0.5  # traces of one moment are written together: a commit costs more than all that is in it
 _SWEEP_S = 3600.0
 _SWEEP_SHARE = 20  # also swept when a twentieth of what may be kept has come
 _CLOSE_S = 5.0
@@ -55,6 +56,7 @@ class TraceLog:
         self._changed = threading.Condition()
         self._waiting: dict[str, TraceRecord] = {}
         self._closing = False
+        self._hurried = False
         self._n_since_sweep = 0
         self._next_sweep = 0.0
         self._n_lost = 0
@@ -87,7 +89,7 @@ class TraceLog:
         return waiting or self._store.get(answer_id)
 
     def list(self, limit: int, *, after: str | None = None) -> Sequence[TraceRecord]:
-        """Return traces that were written, newest first.
+        """Return traces, newest first; what waits to be written is written first.
 
         Args:
             limit: Most to return.
@@ -96,11 +98,14 @@ class TraceLog:
         Raises:
             AnswerNotFoundError: If there is none with the id `after`.
         """
+        self.flush()
         return self._store.list(limit, after=after)
 
     def flush(self, timeout_s: float = _CLOSE_S) -> bool:
-        """Wait until nothing waits to be written; returns whether that is so."""
+        """Have written what waits, now; returns whether all was in time."""
         with self._changed:
+            self._hurried = True
+            self._changed.notify_all()
             return self._changed.wait_for(lambda: not self._waiting, timeout_s)
 
     def close(self) -> None:
@@ -119,6 +124,9 @@ class TraceLog:
             with self._changed:
                 pause = max(0.0, self._next_sweep - time.monotonic())
                 self._changed.wait_for(lambda: bool(self._waiting) or self._closing, pause)
+                if self._waiting:
+                    self._changed.wait_for(self._is_urgent, _LINGER_S)
+                self._hurried = False
                 batch, closing = list(self._waiting.values()), self._closing
             if batch:
                 self._write(batch)
@@ -126,6 +134,9 @@ class TraceLog:
                 self._sweep()
             if closing and not batch:
                 return
+
+    def _is_urgent(self) -> bool:
+        return self._hurried or self._closing or len(self._waiting) >= MAX_WAITING // 2
 
     def _write(self, batch: Sequence[TraceRecord]) -> None:
         try:

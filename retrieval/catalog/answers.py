@@ -10,13 +10,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from retrieval.catalog.database import Database
 from retrieval.catalog.tables import answers, collections
 from retrieval.errors import AnswerNotFoundError, Message
 
 _LEVEL = 6  # of zlib; a trace shrinks to a fifth, higher levels gain nothing
+
+# The collection is looked up by the statement itself: a transaction that began by reading would not wait for a lock.
+_INSERT = sa.text(
+    """
+    INSERT OR REPLACE INTO answers (id, collection_id, created_at, body)
+    SELECT :id, found.id, :created_at, :body
+    FROM (SELECT 1) LEFT JOIN (
+        SELECT id FROM collections WHERE name = :collection OR id = :collection ORDER BY name <> :collection LIMIT 1
+    ) AS found ON TRUE
+    WHERE found.id IS NOT NULL OR NOT :is_searched
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +57,18 @@ class AnswerTable:
 
     def save(self, records: Sequence[TraceRecord]) -> None:
         """Store traces in one transaction; one of a collection that is gone meanwhile is left out."""
-        packed = [(record, zlib.compress(_json(record.body), _LEVEL)) for record in records]
+        rows = [
+            {
+                "id": record.answer_id,
+                "collection": record.collection,
+                "created_at": record.created_at,
+                "body": zlib.compress(_json(record.body), _LEVEL),
+                "is_searched": record.is_searched,
+            }
+            for record in records
+        ]
         with self._db.write() as connection:
-            listed = connection.execute(sa.select(collections.c.id, collections.c.name)).all()
-            known = {id_: id_ for id_, _ in listed} | {name: id_ for id_, name in listed}
-            rows = [
-                {
-                    "id": record.answer_id,
-                    "collection_id": known.get(record.collection or ""),
-                    "created_at": record.created_at,
-                    "body": body,
-                }
-                for record, body in packed
-                if not record.is_searched or record.collection in known
-            ]
-            if rows:
-                connection.execute(insert(answers).prefix_with("OR REPLACE"), rows)
+            connection.execute(_INSERT, rows)
 
     def get(self, answer_id: str) -> TraceRecord:
         """Return one trace.
