@@ -55,12 +55,14 @@ class Found:
         retrieval: The question's evidence and chunks; of a question over several facts, the chunks of all its parts.
         embedder: The collection's.
         parts: What was found for each part of a question over several facts, in their order; else empty.
+        rewritten: What was found for the question as a model rewrote it; its chunks are among the retrieval's.
     """
 
     plan: Plan
     retrieval: Retrieval
     embedder: str = "none"
     parts: tuple[Retrieval, ...] = ()
+    rewritten: Retrieval | None = None
 
 
 class Finder:
@@ -80,9 +82,13 @@ class Finder:
     def find(self, plan: Plan, collection: str, filters: Mapping[str, str]) -> Found:
         """Return what was found for a plan; blocks, so call it from a thread."""
         whole, *parts = [self._search(search, collection, filters) for search in plan.searches]
-        merged = replace(whole, hits=interleave([*parts, whole], top_k=self._top_k)) if parts else whole
+        rewritten = self._search(Search(plan.rewritten), collection, filters) if plan.rewritten else None
+        hits = whole.hits if rewritten is None else add_scores(whole, rewritten, top_k=self._top_k)
+        if parts:
+            hits = interleave([*parts, replace(whole, hits=hits)], top_k=self._top_k)
         known = self.collection(whole.collection)
-        return Found(plan, merged, known.embedder if known is not None else "none", tuple(parts))
+        embedder = known.embedder if known is not None else "none"
+        return Found(plan, replace(whole, hits=hits), embedder, tuple(parts), rewritten)
 
     def _search(self, search: Search, collection: str, filters: Mapping[str, str]) -> Retrieval:
         return self._retriever.retrieve(
@@ -108,6 +114,21 @@ class Finder:
             return bisect_right(found, offset) if found else chunk.page
 
         return page_of
+
+
+def add_scores(one: Retrieval, other: Retrieval, *, top_k: int) -> tuple[ScoredChunk, ...]:
+    """Return the chunks of two searches for the same thing, best first: what both find comes first.
+
+    A chunk that one of them alone finds keeps half of its score; each keeps the other values of where it stood higher.
+    """
+    scores: dict[str, float] = {}
+    firsts: dict[str, ScoredChunk] = {}
+    for hit in sorted((*one.hits, *other.hits), key=lambda hit: -hit.score):
+        scores[hit.chunk.chunk_id] = scores.get(hit.chunk.chunk_id, 0.0) + hit.score / 2
+        firsts.setdefault(hit.chunk.chunk_id, hit)
+    ranked = [replace(hit, score=scores[chunk_id]) for chunk_id, hit in firsts.items()]
+    ranked.sort(key=lambda hit: (-hit.score, hit.chunk.chunk_id))
+    return tuple(distinct(ranked, lambda hit: hit.chunk.text, threshold=_SAME_TEXT, top_k=top_k))
 
 
 def interleave(found: Sequence[Retrieval], *, top_k: int) -> tuple[ScoredChunk, ...]:

@@ -120,6 +120,11 @@ class AnswerSettings(BaseModel):
         default="strict",
         description="what becomes of a model's sentence that no source supports: strict drops it, helpful labels it",
     )
+    rewrite: Literal["auto", "off"] = Field(
+        default="auto",
+        description="auto: the model rewrites a follow-up to stand alone (one short call), and both are searched; "
+        "off: as it is",
+    )
     verdict: Literal["rules", "model"] = Field(
         default="rules",
         description="who decides in doubt whether a source supports a sentence or holds the answer: rules, or the "

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from assistant.checking.support import has_han
 from assistant.conversation.follow_up import plan_search
+from assistant.conversation.rewrite import Rewriter
 from assistant.conversation.search import Search
 from assistant.conversation.small_talk import reply_to
 from assistant.conversation.split import split
@@ -24,7 +25,7 @@ class Plan:
         searches: What to search for: the question, then its parts where it is over several facts; none where `reply`
             says it all.
         reply: What to say without looking anything up: to a greeting, thanks, a question about the assistant.
-        rewritten: The question made self-contained by a model.
+        rewritten: The question made self-contained by a model, and checked; searched beside the question itself.
     """
 
     question: str
@@ -38,10 +39,12 @@ class Planner:
 
     Args:
         language: Of replies, where the question's own is unclear.
+        rewriter: Makes follow-ups self-contained; without one they are searched with the turns that they lean on.
     """
 
-    def __init__(self, language: Language = "zh") -> None:
+    def __init__(self, language: Language = "zh", rewriter: Rewriter | None = None) -> None:
         self._language = language
+        self._rewriter = rewriter
 
     async def plan(self, question: str, history: Sequence[Turn]) -> Plan:
         """Return what to search for, or what to say."""
@@ -49,7 +52,13 @@ class Planner:
         if reply is not None:
             return Plan(question, (), reply)
         whole = plan_search(question, history)
-        return Plan(question, (whole, *parts_of(whole)))
+        return Plan(question, (whole, *parts_of(whole)), rewritten=await self._rewrite(whole, question, history))
+
+    async def _rewrite(self, whole: Search, question: str, history: Sequence[Turn]) -> str | None:
+        """Ask the model only where the question leans on what was said, and its words are to be searched."""
+        if self._rewriter is None or not whole.context or whole.question != question:
+            return None
+        return await self._rewriter.rewrite(question, history, whole.context)
 
 
 def parts_of(whole: Search) -> tuple[Search, ...]:

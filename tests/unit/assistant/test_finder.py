@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from assistant.conversation.plan import Plan
 from assistant.conversation.search import Search
-from assistant.finder import Finder, interleave
+from assistant.finder import Finder, add_scores, interleave
 from retrieval.models import Evidence, Retrieval, ScoredChunk
 from tests.unit.assistant.builders import FakeCatalog, source
 
@@ -51,7 +51,7 @@ def test_one_search_is_made_when_the_question_is_over_one_fact() -> None:
     retriever = Recorder({"甲": ONE})
     result = Finder(retriever, FakeCatalog(), top_k=10).find(Plan("甲", (Search("甲", ("前",)),)), "default", {})
     assert retriever.asked == [("甲", ("前",))]
-    assert result.retrieval is ONE
+    assert result.retrieval == ONE
     assert result.parts == ()
     assert result.embedder == "none"
 
@@ -82,3 +82,18 @@ def test_near_copies_are_dropped_when_they_come_from_different_parts() -> None:
 def test_nothing_is_found_when_no_part_finds_anything() -> None:
     assert interleave([found(), found()], top_k=10) == ()
     assert names(interleave([found(), found(hit("a"))], top_k=10)) == ["a"]
+
+
+def test_what_both_find_comes_first_when_a_rewriting_is_searched_too() -> None:
+    plan = Plan("它呢", (Search("它呢", ("甲",)),), rewritten="甲和乙")
+    retriever = Recorder({"它呢": found(hit("x", 0.9), hit("a", 0.8), question="它呢"), "甲和乙": WHOLE})
+    result = Finder(retriever, None, top_k=3).find(plan, "default", {})
+    assert retriever.asked == [("它呢", ("甲",)), ("甲和乙", ())]
+    assert names(result.retrieval.hits) == ["a", "b", "c"]
+    assert result.retrieval.question == "它呢"
+    assert result.rewritten == WHOLE
+
+
+def test_half_a_score_is_left_when_one_search_alone_finds_a_chunk() -> None:
+    hits = add_scores(found(hit("a", 0.8), hit("b", 0.2)), found(hit("b", 0.4)), top_k=10)
+    assert [(scored.chunk.source, round(scored.score, 6)) for scored in hits] == [("a", 0.4), ("b", 0.3)]
