@@ -21,8 +21,8 @@ from collections.abc import Sequence
 
 from retrieval.errors import HuoziError, Message
 
-SUPPORTED_EN = "txt, md, html, pdf and docx"
-SUPPORTED_ZH = "txt、md、html、pdf、docx"
+SUPPORTED_EN = "txt, md, html, pdf, docx, xlsx, xls, ods and csv"
+SUPPORTED_ZH = "txt、md、html、pdf、docx、xlsx、xls、ods、csv"
 
 
 class IngestError(HuoziError):

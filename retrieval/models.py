@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 BlockKind = Literal["heading", "paragraph", "table"]
 Sections = tuple[tuple[int, tuple[str, ...]], ...]
@@ -24,12 +24,14 @@ class Block:
         start: First character.
         end: One past the last character.
         level: 1 for the highest heading; 0 for what is no heading.
+        places: For a sheet's table, the cells of each line, e.g. `A5:F5`; empty elsewhere.
     """
 
     kind: BlockKind
     start: int
     end: int
     level: int = 0
+    places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,7 @@ class Collection:
         created_at: Seconds since the epoch.
         n_documents: Live documents.
         n_chunks: Live chunks.
+        calibration: What was learnt from its owner's questions, as whoever learnt it wrote it; None: nothing.
     """
 
     collection_id: str
@@ -198,6 +201,7 @@ class Collection:
     created_at: float
     n_documents: int = 0
     n_chunks: int = 0
+    calibration: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Bytes -> Document. The content chooses the loader, the suffix only where the content leaves it open.
 
-To add a format: a module here with a `load` function (see `base.Loader`), a line in `_MODULES`, and its suffix and
+To add a format: a module here with a `load` function (see `base.Loader`), its name in `_NAMES`, and its suffix and
 signature in `formats.py`.
 """
 
@@ -15,7 +15,8 @@ from ingest.settings import LoadSettings
 
 __all__ = ["SUFFIXES", "LoadedFile", "is_candidate", "load"]
 
-_MODULES = {name: f"ingest.loaders.{name}" for name in ("text", "markdown", "html", "pdf", "docx")}
+_NAMES = ("text", "markdown", "html", "pdf", "docx", "xlsx", "xls", "csv")
+_MODULES = {name: f"ingest.loaders.{name}" for name in _NAMES}
 
 
 def load(data: bytes, *, source: str, settings: LoadSettings | None = None) -> LoadedFile:

@@ -22,7 +22,7 @@ class LoadedFile:
     Args:
         document: Title, text, pages, blocks.
         media_type: What the content is, whatever the suffix says.
-        loader: The loader's name: `text`, `markdown`, `html`, `pdf`, `docx`.
+        loader: The loader's name: `text`, `markdown`, `html`, `pdf`, `docx`, `xlsx`, `xls`, `csv`.
         warnings: What a reader should know although the file was loaded.
     """
 

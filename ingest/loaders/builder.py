@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ingest.clean import clean_line, clean_text
 from ingest.errors import EmptyFileError, FileTooLargeError
-from ingest.loaders.tables import Row, render_table
+from ingest.loaders.tables import Row, has_text, render_table
 from ingest.settings import LoadSettings
 from retrieval.models import Block, BlockKind, Document
 
@@ -42,9 +42,17 @@ class DocumentBuilder:
         """Add a paragraph, whose own line ends stay."""
         self._add("paragraph", clean_text(text).strip())
 
-    def table(self, rows: Iterable[Row], *, has_header: bool) -> None:
-        """Add a table, one row a line."""
-        self._add("table", "\n".join(render_table(rows, has_header=has_header)))
+    def table(self, rows: Iterable[Row], *, has_header: bool, places: Sequence[str] = ()) -> None:
+        """Add a table, one row a line.
+
+        Args:
+            rows: Its cells; empty rows are left out.
+            has_header: Whether the first row names the columns.
+            places: Where each of the rows lies in its sheet, for citations.
+        """
+        listed = list(rows)
+        kept = tuple(place for place, row in zip(places, listed, strict=True) if has_text(row)) if places else ()
+        self._add("table", "\n".join(render_table(listed, has_header=has_header)), places=kept)
 
     def page(self, start: int) -> None:
         """Start a page at an offset, which may lie inside the block that is added next."""
@@ -76,7 +84,7 @@ class DocumentBuilder:
             return ""
         return "\n\n" if kind == "heading" and self._blocks[-1].kind != kind else "\n"
 
-    def _add(self, kind: BlockKind, text: str, *, level: int = 0) -> None:
+    def _add(self, kind: BlockKind, text: str, *, level: int = 0, places: tuple[str, ...] = ()) -> None:
         if not text.strip():
             return
         separator = self._separator(kind)
@@ -86,4 +94,4 @@ class DocumentBuilder:
         if self._length > self._settings.max_text_chars:
             max_mb = -(-self._settings.max_text_chars // (1024 * 1024))
             raise FileTooLargeError(self._source, self._length, max_mb, unpacked=True)
-        self._blocks.append(Block(kind, start, self._length, level))
+        self._blocks.append(Block(kind, start, self._length, level, places))

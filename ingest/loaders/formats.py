@@ -23,6 +23,9 @@ SUFFIXES = {
     ".html": "html", ".htm": "html", ".xhtml": "html",
     ".pdf": "pdf",
     ".docx": "docx", ".docm": "docx",
+    ".xlsx": "xlsx", ".xlsm": "xlsx",
+    ".xls": "xls", ".xlsb": "xls", ".ods": "xls",
+    ".csv": "csv", ".tsv": "csv",
 }  # fmt: skip
 """Suffix -> loader, for the formats that are supported."""
 
@@ -31,11 +34,8 @@ _UNSUPPORTED_SUFFIXES = {
     ".wps": Message("a WPS file", "WPS 文件"),
     ".rtf": Message("an RTF file", "RTF 文件"),
     ".odt": Message("an OpenDocument text", "OpenDocument 文本"),
-    ".xls": Message("an old Excel workbook (.xls)", "旧版 Excel 工作簿（.xls）"),
-    ".xlsx": Message("an Excel workbook", "Excel 工作簿"),
     ".ppt": Message("an old PowerPoint file (.ppt)", "旧版 PowerPoint 文件（.ppt）"),
     ".pptx": Message("a PowerPoint presentation", "PowerPoint 演示文稿"),
-    ".csv": Message("a CSV table", "CSV 表格"),
     ".eml": Message("an e-mail (.eml)", "电子邮件（.eml）"),
     ".epub": Message("an EPUB book", "EPUB 电子书"),
 }
@@ -58,11 +58,14 @@ _MAGIC = (
 _PRINTABLE_MAGIC = (b"BM", b"MZ", b"ID3", b"RIFF", b"GIF8")  # A text may start with these letters.
 _ZIP_MEMBERS = (
     ("word/", "docx"),
-    ("xl/", ".xlsx"),
+    ("xl/workbook.bin", "xls"),
+    ("xl/", "xlsx"),
     ("ppt/", ".pptx"),
 )
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_OLE_STREAMS = (("WordDocument", ".doc"), ("Workbook", ".xls"), ("Book", ".xls"), ("PowerPoint Document", ".ppt"))
+_OLE_STREAMS = (("WordDocument", ".doc"), ("PowerPoint Document", ".ppt"))
+_OLE_WORKBOOKS = ("Workbook", "Book")
+_ZIPPED = ("docx", "xlsx", "xls")
 _HTML_START = re.compile(
     rb"^\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
 )
@@ -106,7 +109,7 @@ def recognise(data: bytes, *, source: str, settings: LoadSettings) -> str:
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _recognise_zip(data, source, settings)
     if data.startswith(_OLE_MAGIC):
-        raise _ole_error(data, source)
+        return _recognise_ole(data, source)
     _refuse_magic(data, source)
     return _recognise_text(data, source)
 
@@ -121,14 +124,22 @@ def _recognise_zip(data: bytes, source: str, settings: LoadSettings) -> str:
         raise BrokenFileError(source, format_name, str(exc)) from exc
     names = [member.filename for member in members]
     kind = next((kind for prefix, kind in _ZIP_MEMBERS if any(name.startswith(prefix) for name in names)), None)
-    if kind == "docx":
+    if kind is None and "mimetype" in names:
+        kind = _open_document(data, names)
+    if kind in _ZIPPED:
         _check_unpacked(members, source, settings)
         return kind
-    if kind is None and "mimetype" in names:
-        kind = ".epub" if any(name.endswith(".opf") for name in names) else ".odt"
-    if kind is None and suffix in (".docx", ".docm"):
+    if kind is None and format_name in _ZIPPED:
         raise BrokenFileError(source, format_name, "no document part in it")
     raise UnsupportedFormatError(source, _UNSUPPORTED_SUFFIXES.get(kind or "", Message("a zip archive", "zip 压缩包")))
+
+
+def _open_document(data: bytes, names: list[str]) -> str:
+    """Return what a zip with a `mimetype` in it is."""
+    # Stored without compression as the first member, so that it can be read here.
+    if b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet" in data[:200]:
+        return "xls"
+    return ".epub" if any(name.endswith(".opf") for name in names) else ".odt"
 
 
 def _check_unpacked(members: list[zipfile.ZipInfo], source: str, settings: LoadSettings) -> None:
@@ -139,13 +150,15 @@ def _check_unpacked(members: list[zipfile.ZipInfo], source: str, settings: LoadS
         raise EncryptedError(source)
 
 
-def _ole_error(data: bytes, source: str) -> EncryptedError | UnsupportedFormatError:
+def _recognise_ole(data: bytes, source: str) -> str:
     if "EncryptedPackage".encode("utf-16-le") in data:
-        return EncryptedError(source)
+        raise EncryptedError(source)
     for stream, suffix in _OLE_STREAMS:
         if stream.encode("utf-16-le") in data:
-            return UnsupportedFormatError(source, _UNSUPPORTED_SUFFIXES[suffix])
-    return UnsupportedFormatError(source, Message("an OLE compound file", "OLE 复合文档"))
+            raise UnsupportedFormatError(source, _UNSUPPORTED_SUFFIXES[suffix])
+    if any(stream.encode("utf-16-le") in data for stream in _OLE_WORKBOOKS):
+        return "xls"
+    raise UnsupportedFormatError(source, Message("an OLE compound file", "OLE 复合文档"))
 
 
 def _refuse_magic(data: bytes, source: str) -> None:
@@ -171,8 +184,8 @@ def _recognise_text(data: bytes, source: str) -> str:
     if head.startswith(b"{\\rtf"):
         raise UnsupportedFormatError(source, _UNSUPPORTED_SUFFIXES[".rtf"])
     loader = SUFFIXES.get(suffix, "text")
-    if loader in ("pdf", "docx"):
+    if loader in ("pdf", *_ZIPPED):
         raise BrokenFileError(source, loader, "it does not start like one")
-    if suffix in (".eml", ".csv") or (suffix in _UNSUPPORTED_SUFFIXES and _has_controls(head)):
+    if suffix == ".eml" or (suffix in _UNSUPPORTED_SUFFIXES and _has_controls(head)):
         raise UnsupportedFormatError(source, _UNSUPPORTED_SUFFIXES[suffix])
     return loader

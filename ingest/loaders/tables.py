@@ -21,13 +21,17 @@ SEPARATOR = " | "
 
 def render_table(rows: Iterable[Row], *, has_header: bool) -> list[str]:
     """Return one line for each row that is not empty; the first row's names label the others in a long table."""
-    cleaned = [[clean_line(cell) for cell in row] for row in rows]
-    cleaned = [row for row in cleaned if any(row)]
+    cleaned = [[clean_line(cell) for cell in row] for row in rows if has_text(row)]
     lines = [_join(row) for row in cleaned]
     if not has_header or sum(map(len, lines)) <= LABEL_OVER_CHARS or not _labels_fit(cleaned):
         return lines
     labels = cleaned[0]
     return [lines[0], *(_join(_labelled(labels, row)) for row in cleaned[1:])]
+
+
+def has_text(row: Row) -> bool:
+    """Whether any cell of a row shows something."""
+    return any(clean_line(cell) for cell in row)
 
 
 def _join(row: Row) -> str:

@@ -53,6 +53,7 @@ class _Line:
     end: int
     level: int = 0  # Of a heading.
     is_row: bool = False
+    place: str = ""  # Of a sheet's row.
 
 
 def units_of(document: Document, max_chars: int) -> list[Unit]:
@@ -73,7 +74,7 @@ def units_of(document: Document, max_chars: int) -> list[Unit]:
             opens = Opens.ROW
         else:
             opens = Opens.ARTICLE if articles.is_article(text) else Opens.LINE
-        units += _cut(document.text, line, opens, path, max_chars)
+        units += _cut(document.text, line, opens, (*path, line.place) if line.place else path, max_chars)
     return units
 
 
@@ -97,7 +98,9 @@ def _lines(document: Document) -> Iterator[_Line]:
         if block.kind == "heading" and block.end - block.start <= MAX_HEADING_CHARS:
             yield from (_Line(s, e, max(1, block.level)) for s, e in _visible(document.text, block.start, block.end))
         elif block.kind == "table":
-            yield from (_Line(s, e, is_row=True) for s, e in _visible(document.text, block.start, block.end))
+            places = iter(block.places)
+            for start, end in _visible(document.text, block.start, block.end):
+                yield _Line(start, end, is_row=True, place=next(places, ""))
         else:
             yield from _plain_lines(document.text, block.start, block.end, finder)
         position = block.end
