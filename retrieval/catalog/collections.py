@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +20,7 @@ from retrieval.models import Collection
 MAX_NAME_CHARS = 100
 
 # Written out: every search asks it.
-_COLUMNS = ("id", "name", "embedder", "dim", "created_at")
+_COLUMNS = ("id", "name", "embedder", "dim", "created_at", "calibration")
 _BY_NAME_OR_ID = f"SELECT {', '.join(_COLUMNS)} FROM collections WHERE name = ? OR id = ?"
 
 
@@ -79,7 +81,7 @@ class CollectionTable:
             CollectionNotFoundError: If there is none.
         """
         name = unicodedata.normalize("NFC", name_or_id).strip()
-        rows = [dict(zip(_COLUMNS, row, strict=True)) for row in self._db.fetch(_BY_NAME_OR_ID, (name, name))]
+        rows = [_parsed(dict(zip(_COLUMNS, row, strict=True))) for row in self._db.fetch(_BY_NAME_OR_ID, (name, name))]
         if not rows:
             known = [c.name for c in self.list_collections()]
             listed = ", ".join(repr(n) for n in known[:10]) or "none yet"
@@ -117,12 +119,23 @@ class CollectionTable:
         with self._db.read() as connection:
             return [_collection(row) for row in connection.execute(query).mappings()]
 
+    def calibrate(self, collection_id: str, calibration: Mapping[str, Any] | None) -> None:
+        """Keep what was learnt from a collection's questions, in place of what was kept before; None forgets it."""
+        with self._db.write() as connection:
+            one = collections.update().where(collections.c.id == collection_id)
+            connection.execute(one.values(calibration=calibration))
+
     def remove_collection(self, collection_id: str) -> None:
         """Delete a collection with all it holds; invisible to every search when this returns."""
         with self._db.write() as connection:
             connection.execute(collections.delete().where(collections.c.id == collection_id))
             used = sa.select(chunks.c.vector_key).where(chunks.c.vector_key == vectors.c.key).exists()
             connection.execute(vectors.delete().where(~used))
+
+
+def _parsed(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as SQLAlchemy would: JSON read."""
+    return {**row, "calibration": json.loads(row["calibration"]) if row["calibration"] else None}
 
 
 def _collection(row: Any) -> Collection:
@@ -134,4 +147,5 @@ def _collection(row: Any) -> Collection:
         created_at=row["created_at"],
         n_documents=row.get("n_documents", 0),
         n_chunks=row.get("n_chunks", 0),
+        calibration=row.get("calibration"),
     )

@@ -32,6 +32,8 @@ collections = Table(
     Column("embedder", String, nullable=False),
     Column("dim", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
+    # What was learnt from its owner's questions; whoever learnt it knows what it means.
+    Column("calibration", JSON(none_as_null=True)),
 )
 
 documents = Table(

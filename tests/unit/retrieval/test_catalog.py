@@ -266,3 +266,16 @@ def test_page_starts_are_of_live_versions(catalog):
     (old,) = publish(catalog, collection.collection_id, new_version())
     (new,) = publish(catalog, collection.collection_id, new_version(content_hash="h2"))
     assert catalog.page_starts([old.version_id, new.version_id, "ver_0"]) == {new.version_id: (0,)}
+
+
+def test_calibration_is_kept_until_it_is_forgotten(catalog):
+    learnt = {"权重": {"coverage": 2.5}, "threshold": 3.0}
+    collection = catalog.create_collection("制度", "none", 0)
+    other = catalog.create_collection("其他", "none", 0)
+    assert collection.calibration is None
+    catalog.calibrate(collection.collection_id, learnt)
+    assert catalog.get_collection("制度").calibration == learnt
+    assert {one.name: one.calibration for one in catalog.list_collections()} == {"其他": None, "制度": learnt}
+    assert catalog.get_collection(other.collection_id).calibration is None
+    catalog.calibrate(collection.collection_id, None)
+    assert catalog.get_collection("制度", counted=True).calibration is None
