@@ -69,7 +69,8 @@ def choose(sources: Sequence[Source], costs: Sequence[int], budget: int) -> tupl
     """Return which sources fit: those worth most for their tokens.
 
     What is worth least a token goes until the rest fits; what went and still finds room comes back, the most
-    valuable first. The most valuable source of all goes last, whatever it costs.
+    valuable first. The most valuable of all goes last, whatever it costs; where even that has no room, nothing comes
+    back: the room is for a part of it.
 
     Args:
         sources: In any order.
@@ -87,7 +88,7 @@ def choose(sources: Sequence[Source], costs: Sequence[int], budget: int) -> tupl
     while kept and spent > budget:
         gone.append(kept.pop())
         spent -= costs[gone[-1]]
-    for at in sorted(gone, key=lambda at: (-sources[at].value, at)):
+    for at in sorted(gone, key=lambda at: (-sources[at].value, at)) if kept else ():
         if spent + costs[at] <= budget:
             kept.append(at)
             spent += costs[at]

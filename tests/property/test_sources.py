@@ -107,7 +107,9 @@ def test_budget_is_kept_and_the_rest_would_not_fit_when_sources_are_chosen(
     kept = choose(sources, costs, budget)
     left = budget - sum(costs[at] for at in kept)
     assert left >= 0 and list(kept) == sorted(set(kept))
-    assert all(costs[at] > left for at in range(len(costs)) if at not in kept)
+    best = max(range(len(costs)), key=lambda at: (sources[at].value, -at), default=None)
+    assert kept == () if best is not None and costs[best] > budget else best is None or best in kept
+    assert not kept or all(costs[at] > left for at in range(len(costs)) if at not in kept)
 
 
 @given(st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=4))

@@ -75,8 +75,8 @@ def test_nothing_is_chosen_when_nothing_was_found() -> None:
         ((1.0, 0.9), (90, 10), 95, (0,)),
         # What was left out comes back where a longer one left room.
         ((1.0, 0.5, 0.1), (10, 50, 15), 30, (0, 2)),
-        ((0.2, 1.0), (5, 50), 40, (0,)),
-        ((1.0, 0.5), (50, 60), 40, ()),
+        # Where it has no room, the room is for a part of it.
+        ((0.2, 1.0), (5, 50), 40, ()),
     ],
 )
 def test_value_for_tokens_decides_when_there_is_too_little_room(
