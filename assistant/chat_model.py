@@ -24,7 +24,7 @@ from pydantic import Field, model_validator
 from assistant.context_overflow import PromptOverflowError, is_overflow, overflow
 from assistant.control_tokens import neutralise
 from assistant.errors import TokenizeUnsupportedError, no_model_server, tokenize_unsupported
-from assistant.payload import for_server
+from assistant.payload import for_server, prompt_bound
 from assistant.raw_stream import AsyncCompletions, Completions
 from assistant.replies import as_assistant, follow, mark_chunk, plain_text, text_chunk, with_sorted_calls
 from assistant.serving.profile import Profile, load_profile
@@ -33,6 +33,7 @@ from assistant.structured_output import Method, structured
 from assistant.token_counter import TokenCounter
 from assistant.tool_arguments import StreamedCalls
 
+_IF_SET = {"temperature", "max_tokens", "window_tokens"}
 _ALIASES = {
     "model": "model_name",
     "base_url": "openai_api_base",
@@ -55,6 +56,9 @@ class ChatHuozi(BaseChatOpenAI):
         api_key: Its key, if it wants one.
         huozi_profile: Profile of the model, for stop ids and window: see `huozi model list`.
         send_stop_ids: Whether to send the stop ids: no for servers that refuse fields of vLLM's (`transformers serve`).
+        window_tokens: Most tokens of prompt and answer together, where they shall be fewer than the server's window.
+        checks_window: Whether a prompt that might leave too little room for `max_tokens` is counted before it is sent,
+            and refused; no for callers that have counted it.
 
     Raises:
         SettingsError: Without an address.
@@ -70,6 +74,8 @@ class ChatHuozi(BaseChatOpenAI):
     use_responses_api: bool | None = False
     huozi_profile: str = "huozi3.5"
     send_stop_ids: bool = True
+    window_tokens: int | None = None
+    checks_window: bool = True
 
     @model_validator(mode="before")
     @classmethod
@@ -84,7 +90,7 @@ class ChatHuozi(BaseChatOpenAI):
             "huozi_profile": settings.profile,
             "send_stop_ids": settings.send_stop_ids,
         }
-        filled |= {name: getattr(settings, name) for name in {"temperature", "max_tokens"} & settings.model_fields_set}
+        filled |= {name: getattr(settings, name) for name in _IF_SET & settings.model_fields_set}
         given = {name: value for name, value in values.items() if value is not None or name not in filled}
         if "max_completion_tokens" in given:
             given["max_tokens"] = given.pop("max_completion_tokens")
@@ -125,6 +131,7 @@ class ChatHuozi(BaseChatOpenAI):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
+        self._check_room(messages, kwargs)
         calls = StreamedCalls(kwargs.get("tools") or ())
         try:
             for chunk in super()._stream(messages, stop, run_manager, **kwargs):
@@ -144,6 +151,8 @@ class ChatHuozi(BaseChatOpenAI):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
+        if self._may_overflow(messages, kwargs):
+            await run_in_executor(None, self._check_room, messages, kwargs)
         calls = StreamedCalls(kwargs.get("tools") or ())
         try:
             async for chunk in super()._astream(messages, stop, run_manager, **kwargs):
@@ -163,6 +172,7 @@ class ChatHuozi(BaseChatOpenAI):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
+        self._check_room(messages, kwargs)
         # `_generate` would not do: with a streaming callback LangChain adds up `_stream` in here instead.
         try:
             result = super()._generate_with_cache(messages, stop, run_manager, **kwargs)
@@ -179,6 +189,8 @@ class ChatHuozi(BaseChatOpenAI):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
+        if self._may_overflow(messages, kwargs):
+            await run_in_executor(None, self._check_room, messages, kwargs)
         try:
             result = await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs)
         except openai.BadRequestError as error:
@@ -282,6 +294,37 @@ class ChatHuozi(BaseChatOpenAI):
             raise tokenize_unsupported(_shown(url))
         return reply
 
+    def _may_overflow(self, messages: list[BaseMessage], sent: Json) -> bool:
+        """Whether prompt and answer could be too long; without a length asked for, the server gives what is left."""
+        if not self.checks_window:
+            return False
+        payload = self._get_request_payload(messages, **sent)
+        window = min(self._counter.window or self.served.window_tokens, self.window_tokens or self.served.window_tokens)
+        return bool(payload.get("max_tokens")) and prompt_bound(payload) + payload["max_tokens"] > window
+
+    def _check_room(self, messages: list[BaseMessage], sent: Json) -> None:
+        """Refuse a prompt that leaves too little room for the answer, where vLLM would silently shorten that.
+
+        Raises:
+            PromptOverflowError: With what to cut.
+        """
+        if not self._may_overflow(messages, sent):
+            return
+        payload = self._get_request_payload(messages, **sent)
+        prompt = payload["messages"], payload.get("tools") or ()
+        try:
+            tokens = self._counter.whole(*prompt)
+            window = self._server_window()
+            if window is not None and tokens + payload["max_tokens"] > window:
+                counts, answer = self._counter.by_part(*prompt), payload["max_tokens"]
+                raise overflow(None, counts, tokens=tokens, window=window, answer_tokens=answer)
+        except (openai.APIError, TokenizeUnsupportedError):
+            return  # the server itself has to decide
+
+    def _server_window(self) -> int | None:
+        known = [window for window in (self._counter.window, self.window_tokens) if window is not None]
+        return min(known, default=None)
+
     def _overflow(self, error: openai.BadRequestError, messages: list[BaseMessage], sent: Json) -> PromptOverflowError:
         payload = self._get_request_payload(messages, **sent)
         prompt = payload["messages"], payload.get("tools") or ()
@@ -290,7 +333,7 @@ class ChatHuozi(BaseChatOpenAI):
         except (openai.APIError, TokenizeUnsupportedError):
             return overflow(error, ())
         answer_tokens = payload.get("max_tokens") or 0
-        return overflow(error, counts, tokens=tokens, window=self._counter.window, answer_tokens=answer_tokens)
+        return overflow(error, counts, tokens=tokens, window=self._server_window(), answer_tokens=answer_tokens)
 
     # --- who it is ---
 
@@ -303,7 +346,7 @@ class ChatHuozi(BaseChatOpenAI):
         # With response_format vLLM lets the model write nothing but that JSON, no tool call either: an agent that has
         # tools must ask for its structured answer through one more tool, which is what structured_output=False says.
         return ModelProfile(
-            max_input_tokens=self.served.window_tokens,
+            max_input_tokens=min(self.served.window_tokens, self.window_tokens or self.served.window_tokens),
             text_inputs=True,
             text_outputs=True,
             tool_calling=True,

@@ -38,7 +38,7 @@ def is_overflow(error: openai.BadRequestError) -> bool:
 
 
 def overflow(
-    error: openai.BadRequestError,
+    error: openai.BadRequestError | None,
     counts: Sequence[tuple[Part, int]],
     *,
     tokens: int | None = None,
@@ -48,17 +48,17 @@ def overflow(
     """Build the error.
 
     Args:
-        error: The server's.
+        error: The server's; None where the prompt was counted before it was sent.
         counts: Tokens of each part of the prompt; empty where the server cannot count.
         tokens: Tokens of the whole prompt, if known.
         window: The server's window, if known.
         answer_tokens: What was asked for the answer; 0 where nothing was.
     """
-    body = error.body if isinstance(error.body, Mapping) else {}
+    body = error.body if error is not None and isinstance(error.body, Mapping) else {}
     tokens = tokens or body.get("n_prompt_tokens")
     window = window or body.get("n_ctx")
     if tokens is None or window is None:
-        said = " ".join(error.message.split())[:300]
+        said = " ".join(error.message.split())[:300] if error is not None else ""
         message = Message(
             en=f"The prompt does not fit into the model's window: {said}", zh=f"提示词放不进模型的窗口：{said}"
         )

@@ -147,6 +147,7 @@ def _chat_model(settings: LlmSettings) -> ChatHuozi:
         max_tokens=settings.max_tokens,
         huozi_profile=settings.profile,
         send_stop_ids=settings.send_stop_ids,
+        checks_window=False,  # the packer has counted
     )
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from assistant.serving.profile import Profile
 from assistant.structured_output import response_format
 from assistant.tool_arguments import as_strict, plain_arguments
+from assistant.window.bound import token_bound
 
 Json = dict[str, Any]
+
+_AROUND, _TOOLS = 32, 1_024
+"""More tokens than a chat template adds to a message, and than it says about tools."""
 
 
 def for_server(payload: Json, profile: Profile, *, send_stop_ids: bool) -> Json:
@@ -32,6 +37,13 @@ def for_server(payload: Json, profile: Profile, *, send_stop_ids: bool) -> Json:
         for call in message.get("tool_calls") or ():
             call["function"]["arguments"] = plain_arguments(call["function"]["arguments"])
     return payload
+
+
+def prompt_bound(payload: Json) -> int:
+    """Return an upper bound of the tokens of a payload's prompt, by the bytes that are sent and what templates add."""
+    said = [payload["messages"], *([payload["tools"]] if payload.get("tools") else [])]
+    text = json.dumps(said, ensure_ascii=False, default=str)
+    return token_bound(text) + _AROUND * (1 + len(payload["messages"])) + _TOOLS * bool(payload.get("tools"))
 
 
 def _add_stops(payload: Json, profile: Profile, *, send_ids: bool) -> None:

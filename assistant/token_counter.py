@@ -72,6 +72,10 @@ class TokenCounter:
             return self._cached(messages, tools, opened=True)
         return self._sum(messages, tools)
 
+    def whole(self, messages: Sequence[Json], tools: Sequence[Any] = ()) -> int:
+        """Return the same by one request, whatever is remembered of the parts."""
+        return self._cached(messages, tools, opened=True)
+
     def by_part(self, messages: Sequence[Json], tools: Sequence[Any] = ()) -> list[tuple[Part, int]]:
         """Return the tokens of each part of a prompt."""
         return [(part, self._cached(part.messages, part.tools)) for part in parts(messages, tools)]

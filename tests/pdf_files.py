@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 TextAt = tuple[float, float, float, str]
 """Left, bottom and font size in points, and the text."""
@@ -17,13 +17,22 @@ _FONT = (
 _SQUARE = b"100 100 200 200 re f\n"
 
 
-def make_pdf(pages: Sequence[Sequence[TextAt]], *, title: str = "", encrypted: bool = False) -> bytes:
-    """Return a PDF; a page without text shows a black square, as a scanned one shows a picture."""
+def make_pdf(
+    pages: Sequence[Sequence[TextAt]], *, title: str = "", encrypted: bool = False, before: Mapping[int, bytes] = {}
+) -> bytes:
+    """Return a PDF; a page without text shows a black square, as a scanned one shows a picture.
+
+    Args:
+        pages: Lines, by page.
+        title: What it calls itself.
+        encrypted: Locked without a password.
+        before: Operators of PDF in front of a line of each page, by its number: a colour, a render mode.
+    """
     objects = list(_FONT)
     pages_id = len(objects) + 2 * len(pages) + 1
     kids = []
     for lines in pages:
-        content = b"".join(map(_show, lines)) or _SQUARE
+        content = b"".join(before.get(number, b"") + _show(line) for number, line in enumerate(lines)) or _SQUARE
         objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content))
         objects.append(
             b"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 595 842] /Contents %d 0 R"

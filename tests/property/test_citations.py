@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.checking.citations import CitationStream
+from assistant.checking.check import SentenceCheck
+from assistant.checking.quotes import locate
+from assistant.checking.stream import CheckedStream, Mode
 from assistant.control_tokens import neutralise
 from assistant.events import Turn
 from assistant.sources.source import number_chunks
 from assistant.window.bound import token_bound
 from assistant.writers.extract import extract
+from retrieval.keyword.folding import fold
 from retrieval.models import Chunk, ScoredChunk
 from retrieval.rerankers.coverage import sentence_spans
 from tests.unit.assistant.builders import packed
@@ -59,20 +60,50 @@ def documents(draw: st.DrawFn) -> tuple[str, list[ScoredChunk]]:
     return document, [chunk_of(document, start, end) for start, end in cuts if start < end]
 
 
-@given(documents(), TEXTS, st.integers(1, 7))
-def test_quotes_slice_back_when_any_text_is_cited(made: tuple[str, list[ScoredChunk]], answer: str, size: int) -> None:
+def check(sources: list[ScoredChunk], answer: str, mode: Mode, size: int) -> CheckedStream:
+    """Settle an answer that arrives in pieces of some size."""
+    checked = CheckedStream(SentenceCheck(number_chunks(sources), "年假有几天？"), mode)
+    shown = [checked.settle(one) for i in range(0, len(answer), size) for one in checked.feed(answer[i : i + size])]
+    shown += [checked.settle(one) for one in checked.finish()]
+    assert "".join([*shown, checked.end()]) == checked.text
+    return checked
+
+
+@given(documents(), TEXTS, st.integers(1, 7), st.sampled_from(["strict", "helpful"]))
+def test_quotes_slice_back_when_any_text_is_cited(
+    made: tuple[str, list[ScoredChunk]], answer: str, size: int, mode: Mode
+) -> None:
     document, sources = made
-    cited = CitationStream(number_chunks(sources))
-    shown = "".join(cited.feed(answer[i : i + size]) for i in range(0, len(answer), size)) + cited.finish()
-    whole = CitationStream(number_chunks(sources))
-    assert whole.feed(answer) + whole.finish() == shown == cited.text
-    assert whole.citations() == cited.citations()
-    for citation in cited.citations():
+    checked, whole = check(sources, answer, mode, size), check(sources, answer, mode, max(1, len(answer)))
+    assert (checked.text, checked.citations) == (whole.text, whole.citations)
+    assert (checked.dropped, checked.unsupported) == (whole.dropped, whole.unsupported)
+    for citation in checked.citations:
         assert citation.quote and document[citation.start : citation.end] == citation.quote
         assert sources[citation.index - 1] is citation.source
-        assert f"[{citation.index}]" in shown
-    marked = {int(number) for number in re.findall(r"\[(\d{1,3})\]", shown)}
-    assert {citation.index for citation in cited.citations()} <= marked
+        assert f"[{citation.index}]" in checked.text
+    assert all(checked.text[start:end].strip() for start, end in checked.unsupported)
+    assert mode == "helpful" or not checked.unsupported
+
+
+@given(FULL_TEXTS, st.integers(1, 7))
+def test_every_sentence_is_kept_with_a_citation_when_it_is_copied(document: str, size: int) -> None:
+    sources = [chunk_of(document, 0, len(document))]
+    for start, end in sentence_spans(document):
+        sentence = document[start:end]
+        checked = check(sources, f"{sentence}\n", "strict", size)
+        if sentence.isalpha() and len(sentence) > 3:
+            assert checked.text == f"{sentence}[1]" and checked.citations[0].quote
+
+
+@given(FULL_TEXTS, st.data())
+def test_place_is_found_when_words_are_copied(document: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(document) - 1))
+    end = data.draw(st.integers(start + 1, len(document)))
+    words = "".join(character for character in fold(document[start:end]) if character.isalnum())
+    found = locate(words, document) if words else None
+    if found is not None:
+        inside = "".join(character for character in fold(document[slice(*found)]) if character.isalnum())
+        assert words in inside
 
 
 @given(documents(), TEXTS)

@@ -29,6 +29,7 @@ async def test_given_parts_stay_open_when_the_service_ends(folder: FakeFolder):
     app = create_app(settings(), folder=folder, assistant=assistant)  # type: ignore[arg-type]
     async with app.router.lifespan_context(app):
         assert app.state.parts.folder is folder
+        assert folder.answers_meanwhile
     assert folder.catalog.list_collections() == []
 
 

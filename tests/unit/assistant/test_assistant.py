@@ -13,7 +13,8 @@ from assistant.errors import (
     ModelServerRefusedError,
     ModelServerSlowError,
 )
-from assistant.events import AnswerEvent, DoneEvent, ErrorEvent, SourcesEvent, TextEvent, UsageEvent
+from assistant.events import AnswerEvent, DoneEvent, DraftEvent, ErrorEvent, SourcesEvent, TextEvent, UsageEvent
+from assistant.settings import AnswerSettings
 from assistant.sources.source import number_chunks
 from retrieval.errors import CollectionNotFoundError, Message, QuestionError
 from tests.scripted_openai import ScriptedOpenAI
@@ -41,7 +42,8 @@ def generating(server: FakeModelServer, *, timeout_s: float = 5.0, **parts: obje
 async def test_events_come_in_order_when_a_model_answers() -> None:
     with FakeModelServer(["年休假", "为5天。", "[1", "]", "[9]"]) as server:
         events = await collect(generating(server))
-    assert [event.type for event in events] == ["sources", "text", "text", "text", "usage", "done"]
+    assert [event.type for event in events] == ["sources", *["draft"] * 5, "text", "usage", "done"]
+    assert "".join(e.text for e in events if isinstance(e, DraftEvent)) == "年休假为5天。[1][9]"
     assert isinstance(events[0], SourcesEvent) and events[0].mode == "generated"
     assert events[0].sources == number_chunks(HITS)
     done = events[-1]
@@ -111,10 +113,41 @@ async def test_refusal_is_english_when_the_question_is() -> None:
     )
 
 
-async def test_answer_counts_as_refused_when_the_model_says_it_found_none() -> None:
-    with FakeModelServer(["资料中没有找到答案。"]) as server:
+@pytest.mark.parametrize("said", ["资料中没有找到答案。", "总部在哈尔滨。[1]", "年休假为15天。", "好的！", "", "[1]"])
+async def test_words_are_the_fixed_ones_when_nothing_that_the_model_says_holds(said: str) -> None:
+    with FakeModelServer([said], finish_reason="length") as server:
         events = await collect(generating(server))
-    assert isinstance(events[-1], DoneEvent) and events[-1].answer.refused
+    done = events[-1]
+    assert isinstance(done, DoneEvent) and done.answer.refused and done.answer.citations == ()
+    assert done.answer.text.startswith("查找了集合“default”") and done.answer.finish_reason == "length"
+    assert "".join(event.text for event in events if isinstance(event, TextEvent)) == done.answer.text
+
+
+async def test_sentence_stays_with_a_label_when_mode_is_helpful() -> None:
+    with FakeModelServer(["年休假为5天。总部在哈", "尔滨。[1]"]) as server:
+        events = await collect(generating(server, settings=AnswerSettings(mode="helpful")))
+    done = events[-1]
+    assert isinstance(done, DoneEvent) and not done.answer.refused
+    assert done.answer.text == "年休假为5天。[1]总部在哈尔滨。（未获资料支持）"
+    assert [done.answer.text[start:end] for start, end in done.answer.unsupported] == ["总部在哈尔滨。"]
+    assert [(one.index, one.reason) for one in done.answer.dropped] == [(1, "name")]
+
+
+async def test_model_says_what_it_knows_when_mode_is_helpful_and_the_documents_hold_nothing() -> None:
+    with FakeModelServer(["火星上", "没有人。[1]见 http://a.example/x"]) as server:
+        settings = AnswerSettings(mode="helpful")
+        assistant = Assistant(FakeRetriever(FAR, BAD), llm=LlmSettings(base_url=server.base_url), settings=settings)
+        events = await collect(assistant, "火星上有几个人？", history=[Turn("user", "你好")], system="用敬语")
+        sent = server.requests[0]["messages"]
+    done = events[-1]
+    assert isinstance(done, DoneEvent) and done.answer.citations == ()
+    assert done.answer.text.startswith("以下不来自文档")
+    assert [done.answer.text[start:end] for start, end in done.answer.unsupported] == [
+        "火星上没有人。见 `http://a.example/x`"
+    ]
+    assert "".join(event.text for event in events if isinstance(event, TextEvent)) == done.answer.text
+    assert sent[0]["content"].startswith("你是活字") and "资料" not in sent[-1]["content"]
+    assert sent[0]["content"].endswith("用敬语") and sent[-1]["content"] == "火星上有几个人？"
 
 
 async def test_sentences_are_quoted_when_no_model_is_set() -> None:
@@ -172,7 +205,7 @@ async def test_error_says_what_failed_when_the_server_misbehaves(
     assert isinstance(last, ErrorEvent) and type(last.error) is kind
     assert str(last.error).startswith(f"The model server at {url!r} ") and english in str(last.error)
     assert last.error.render("zh").startswith(f"模型服务 {url!r} ") and chinese in last.error.render("zh")
-    assert "年" not in script or TextEvent("年") in before
+    assert "年" not in script or DraftEvent("年") in before
 
 
 async def test_error_names_the_address_when_nobody_answers_there() -> None:
@@ -193,7 +226,7 @@ async def test_server_stream_closes_when_the_iterator_is_closed() -> None:
         assistant = generating(server)
         events = assistant.astream("年休假有几天？")
         async for event in events:
-            if isinstance(event, TextEvent):
+            if isinstance(event, DraftEvent):
                 break
         await events.aclose()
         assert await asyncio.to_thread(server.closed_by_client.wait, 5)

@@ -4,7 +4,8 @@ import unicodedata
 
 import pytest
 
-from assistant.checking.citations import CitationStream
+from assistant.checking.check import SentenceCheck
+from assistant.checking.stream import CheckedStream
 from assistant.control_tokens import DOT, INVISIBLE, RestoringStream, neutralise, restore
 from assistant.sources.source import number_chunks
 from tests.unit.assistant.builders import source
@@ -58,7 +59,9 @@ def test_dots_go_when_the_text_arrives_in_pieces(size: int) -> None:
 
 def test_answer_and_quote_show_the_token_when_the_model_quotes_it() -> None:
     original = "每一轮以<|endofutterance|>结束。"
-    cited = CitationStream(number_chunks([source(original)]))
-    shown = "".join(map(cited.feed, neutralise(original) + "[1]")) + cited.finish()
-    assert shown == "每一轮以<|endofutterance|>结束。[1]"
-    assert [citation.quote for citation in cited.citations()] == [original]
+    checked = CheckedStream(SentenceCheck(number_chunks([source(original)])))
+    for character in neutralise(original) + "[1]":
+        assert checked.feed(character) == []
+    (written,) = checked.finish()
+    assert checked.settle(written) == "每一轮以<|endofutterance|>结束。[1]"
+    assert [citation.quote for citation in checked.citations] == [original]
