@@ -11,6 +11,7 @@ from typing import Any
 
 from assistant.checking.citations import PageOf
 from assistant.conversation.plan import Planner
+from assistant.conversation.rewrite import Rewriter
 from assistant.events import Answer, AnswerEvent, DoneEvent, ErrorEvent, Turn
 from assistant.finder import Finder, KnowsDocuments, Searches
 from assistant.generate import Generator, Sampling
@@ -61,7 +62,8 @@ class Assistant:
         self.traces = traces
         self._llm = llm if llm is not None and llm.base_url else None
         self._generator = Generator(self._llm) if self._llm is not None else None
-        self._planner = Planner()
+        rewriter = Rewriter(self._generator) if self._generator and self._settings.rewrite == "auto" else None
+        self._planner = Planner(language, rewriter)
         self._finder = Finder(retriever, catalog, top_k=self._settings.top_k)
         self._gate = Gate()
         self._selector = Selector(catalog, max_sources=self._settings.max_sources)
