@@ -22,6 +22,7 @@ from assistant.sources.selector import Selector
 from assistant.trace import KeepsTraces, Trace, effective, new_answer_id
 from assistant.window.packer import Packer
 from assistant.writers.generated import generate
+from assistant.writers.own_knowledge import recall
 from assistant.writers.quoted import EXTRACTIVE_MODEL, quote
 from assistant.writers.refused import refuse
 from assistant.writers.spoken import speak
@@ -74,6 +75,11 @@ class Assistant:
     def model(self) -> str:
         """The model that writes answers, or `extractive`."""
         return self._llm.model if self._llm is not None else EXTRACTIVE_MODEL
+
+    @property
+    def _may_recall(self) -> bool:
+        """Whether the model may say what it knows where the documents hold nothing."""
+        return self._settings.mode == "helpful" and self._generator is not None
 
     async def astream(
         self,
@@ -134,15 +140,17 @@ class Assistant:
             found = trace.found(await asyncio.to_thread(self._finder.find, plan, collection, filters))
             decision = trace.decided(await self._gate.decide(found))
             sources = trace.selected(await self._selector.select(found.retrieval.hits, talk))
-            if not decision.answerable:
+            if not decision.answerable and not self._may_recall:
                 events = refuse(found, self._finder, self._language)
             elif self._generator is None or self._packer is None:
                 events = quote(found, sources, self._finder, max_sentences=self._settings.max_sentences)
             else:
+                usable = sources if decision.answerable else ()
                 window = trace.packed(
-                    await self._packer.pack(asked, talk.history, sources, system=system, sampling=sampling)
+                    await self._packer.pack(asked, talk.history, usable, system=system, sampling=sampling)
                 )
-                events = generate(found, window, self._generator, sampling, self._finder, model=self.model)
+                way = generate if decision.answerable else recall
+                events = way(found, window, self._generator, sampling, self._finder, self._settings, self._language)
         async with aclosing(self._numbering.watch(events, talk)) as watched:
             async for event in watched:
                 yield event

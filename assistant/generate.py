@@ -71,6 +71,11 @@ class Generator:
         self._settings = settings
         self._made: ChatHuozi | None = None
 
+    @property
+    def model(self) -> str:
+        """The served model's name."""
+        return self._settings.model
+
     async def stream(self, messages: Sequence[Turn], sampling: Sampling = Sampling()) -> AsyncGenerator[Piece, None]:
         """Stream the model's answer; closing the iterator closes the server's stream.
 

@@ -7,7 +7,8 @@ read comes folded (`retrieval.keyword.folding.fold`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from retrieval.keyword.tokens import words
@@ -51,7 +52,32 @@ class Facts:
     names: frozenset[str]
     places: tuple[tuple[Number | Date, str, str], ...]
 
+    @classmethod
+    def joined(cls, several: Sequence[Facts]) -> Facts:
+        """Return the facts of several texts as those of one."""
+        return cls(
+            frozenset().union(*(facts.numbers for facts in several)),
+            frozenset().union(*(facts.dates for facts in several)),
+            frozenset().union(*(facts.names for facts in several)),
+            tuple(place for facts in several for place in facts.places),
+        )
 
+    def values(self) -> dict[float, frozenset[str]]:
+        """Return each number, and each number of a date, with the units that it has.
+
+        A month or day has a unit that no number has: the 5 of 3月5日 is a 5 that stands alone, but not 5天.
+        """
+        units: dict[float, set[str]] = defaultdict(set)
+        for number in self.numbers:
+            units[number.value].add(number.unit)
+        for date in self.dates:
+            for part in (date.year, date.month, date.day):
+                if part is not None:
+                    units[float(part)].add("" if part == date.year else DATE_PART)
+        return {value: frozenset(found) for value, found in units.items()}
+
+
+DATE_PART = "date"
 AROUND = 3
 """Characters kept on each side of a number or date."""
 
@@ -154,7 +180,7 @@ _SCAN = re.compile(
     rf"|百分之(?P<percent>{_ARABIC}|{_HAN}+(?:点[{_DIGITS}]+)?)"
     rf"|(?:(?P<money>[¥$€])\s?)?(?<![a-z\d._])(?<![a-z]-)(?P<arabic>{_ARABIC})\s?(?P<scale>[百千万亿]+(?![克米瓦卡])|"
     r"(?:hundred|thousand|million|billion)\b)?\s?" + _AFTER.format("unit") + r"(?![a-z\d])"
-    rf"|(?P<han>{_HAN}{{2,}}(?:点[{_DIGITS}]+)?){_AFTER.format('han_unit')}"
+    rf"|(?P<han>{_HAN}{{2,}}(?:点[{_DIGITS}]+)?|{_HAN}点[{_DIGITS}]+(?![十分])){_AFTER.format('han_unit')}"
     rf"|(?P<one>{_HAN})(?=(?P<one_unit>{_MEASURED}))"
     rf"|\b(?P<word>{'|'.join(_ENGLISH)})\b(?:[\s-]+(?P<word_scale>{'|'.join(_ENGLISH_SCALES)}))?\s*(?P<word_unit>{_UNIT})?"
 )
@@ -176,8 +202,13 @@ def facts_of(folded: str) -> Facts:
             numbers.add(found)
         places.append((found, folded[max(0, start - AROUND) : start], folded[end : end + AROUND]))
     # What was read as a number or date is no name any more: km, march, five.
-    names = frozenset(word for word in words(_SCAN.sub(" ", folded)) if not word[0].isdigit() and len(word) > 1)
+    names = frozenset(word for word in words(without_facts(folded)) if not word[0].isdigit() and len(word) > 1)
     return Facts(frozenset(numbers), frozenset(dates), names, tuple(places))
+
+
+def without_facts(folded: str) -> str:
+    """Return a folded text with a space in place of each number and date."""
+    return _SCAN.sub(" ", folded)
 
 
 def numeral(text: str) -> float | None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
-from assistant.checking.facts import AROUND, Date, Facts, Number, facts_of
+from assistant.checking.facts import AROUND, Date, Facts, Number, facts_of, without_facts
 from assistant.checking.polarity import contradicts
+from assistant.events import DropReason
 from retrieval.keyword.folding import HAN_RANGES, fold
 from retrieval.keyword.tokens import is_single, tokenize, tokenize_folded
 from retrieval.models import Chunk
@@ -31,26 +30,6 @@ def has_han(text: str) -> bool:
     return _HAN.search(text) is not None
 
 
-def share(claim: Iterable[str], held: set[str]) -> float:
-    """Return the share of the claim's different tokens that are held, in [0, 1]; 0 for a claim without tokens."""
-    wanted = set(claim)
-    return len(wanted & held) / len(wanted) if wanted else 0.0
-
-
-def best_sentence(claim: str, text: str) -> Span:
-    """Return the sentence of the text that shares most with the claim; the first of equals; all of it if it has none.
-
-    Args:
-        claim: What is to be supported.
-        text: Where to look; not empty.
-    """
-    wanted = set(tokens(claim))
-    spans = sentence_spans(text) or [(0, len(text))]
-    return max(spans, key=lambda span: (share(wanted, set(tokens(text[span[0] : span[1]]))), -span[0]))
-
-
-Reason = Literal["number", "date", "name", "negation", "words", "quote"]
-
 # What only introduces or joins: it says nothing that a source could support.
 _STOCK = re.compile(
     r"(?:根据|依据|按照|依照|参照|由|从)?(?:以上|上述|下列|所给|给定|所?提供的|检索到的|现有|相关)*(?:资料|文档|文件|来源|材料)"
@@ -59,12 +38,16 @@ _STOCK = re.compile(
     r"|需要注意的是|值得注意的是|请注意"
     r"|(?:according to|based on) the (?:given |provided )?(?:sources?|documents?|materials?|information),?"
 )
+_FRAME_WORDS = re.compile(
+    r"如下|以下|具体|包括|主要|几个|几点|方面|要点|步骤|总结|小结|答案|回答|说明|介绍|问题|情况|内容|情形|原因|特点|分别|归纳|整理"
+    r"|您好|你好|感谢|谢谢|希望|帮助|疑问|随时|欢迎|继续|提问|抱歉|没有|找到|提到|提供|信息|资料|文档|来源|无法|不能|确定|判断|建议|咨询|补充"
+)
 _FUNCTION = frozenset(
     "的了是在和与及或为有以于之其这那此也都而且但就还又并等个们所者地得着过把被由从到对将会能可要该应当即则吗呢吧啊呀一"
 )
 _GRAMMAR = (
-    "the a an of in on at to is are was were be been and or for with by as that this these those it its from has have had"
-    " will can may must shall should do does did not no there their they he she his her you your we our who which"
+    "the a an of in on at to is are was were be been and or for with by as that this these those it its from has have"
+    " had will can may must shall should do does did not no there their they he she his her you your we our who which"
 )
 _ENGLISH = frozenset(_GRAMMAR.split())
 _EVERYDAY = frozenset(
@@ -89,6 +72,7 @@ MIN_FOREIGN = 0.6
 """As MIN_COVERED, for sentences in letters, where there are words and no characters."""
 SURE_COVERED = 0.7
 """Above this share the rules are sure of what they accept."""
+SLIGHT_WEIGHT = 1.0
 _NEAR = 3
 
 
@@ -102,7 +86,7 @@ class Verdict:
         covered: Share of the sentence's words and pairs that the passage holds, in [0, 1].
     """
 
-    reason: Reason | None
+    reason: DropReason | None
     is_sure: bool
     covered: float
 
@@ -118,6 +102,7 @@ class Claim:
 
     Args:
         folded: Folded, without words that only introduce.
+        words: The same without numbers and dates.
         facts: Its numbers, dates and names.
         weights: Its words and pairs of characters, each with its weight.
         quoted: Titles in 《》 and longer quotations, without punctuation.
@@ -125,20 +110,33 @@ class Claim:
     """
 
     folded: str
+    words: str
     facts: Facts
     weights: Mapping[str, float]
     titles: tuple[str, ...]
     quotations: tuple[str, ...]
     has_han: bool
 
+    @property
+    def is_slight(self) -> bool:
+        """Whether it says hardly anything: 等等."""
+        return not self.facts.numbers and not self.facts.dates and sum(self.weights.values()) <= SLIGHT_WEIGHT
+
+    @property
+    def numbers(self) -> tuple[Number, ...]:
+        """Its numbers, and those of its dates."""
+        return tuple(Number(value, unit) for value, units in self.facts.values().items() for unit in units)
+
     @classmethod
     def of(cls, sentence: str) -> Claim:
         """Read a sentence as the model wrote it, its markers taken out."""
         folded = _STOCK.sub(" ", fold(sentence))
+        words = without_facts(folded)
         return cls(
             folded,
+            words,
             facts_of(folded),
-            _weights_of(folded),
+            _weights_of(words),
             tuple(_GAPS.sub("", one) for one in _TITLE.findall(folded)),
             tuple(_GAPS.sub("", one) for one in _QUOTED.findall(fold(sentence))),
             has_han(folded),
@@ -170,11 +168,33 @@ class Passage:
     has_han: bool
 
     @classmethod
+    def joined(cls, passages: Sequence[Passage]) -> Passage:
+        """Return several read as one."""
+        numbers: dict[float, frozenset[str]] = {}
+        for passage in passages:
+            for value, units in passage.numbers.items():
+                numbers[value] = numbers.get(value, frozenset()) | units
+        return cls(
+            folded="\n".join(passage.folded for passage in passages),
+            bare="\n".join(passage.bare for passage in passages),
+            facts=Facts.joined([passage.facts for passage in passages]),
+            numbers=numbers,
+            tokens=frozenset().union(*(passage.tokens for passage in passages)),
+            context=frozenset().union(*(passage.context for passage in passages)),
+            sentences=tuple(sentence for passage in passages for sentence in passage.sentences),
+            has_han=any(passage.has_han for passage in passages),
+        )
+
+    @classmethod
     def of(cls, chunks: Sequence[Chunk], table_header: str = "") -> Passage:
         """Read chunks of one version, and the header of the table that they begin in."""
         lines = [*(chunk.context_line for chunk in chunks), table_header]
-        context = fold("\n".join(dict.fromkeys(lines)))
-        text = fold("\n".join(chunk.text for chunk in chunks))
+        return cls.of_text("\n".join(chunk.text for chunk in chunks), "\n".join(dict.fromkeys(lines)))
+
+    @classmethod
+    def of_text(cls, said: str, around: str = "") -> Passage:
+        """Read any text, and what is said around it."""
+        context, text = fold(around), fold(said)
         folded = f"{context}\n{text}"
         facts = facts_of(folded)
         sentences = tuple((one, frozenset(tokenize_folded(one))) for one in _sentences(text))
@@ -183,7 +203,7 @@ class Passage:
             folded=folded,
             bare=_GAPS.sub("", folded),
             facts=facts,
-            numbers=_values(facts),
+            numbers=facts.values(),
             tokens=known.union(tokenize_folded(text)),
             context=known,
             sentences=sentences,
@@ -198,9 +218,9 @@ def judge(claim: Claim, passage: Passage) -> Verdict:
     of its words must be there, and near each other. In another language than the passage only the first can be
     compared: such a sentence counts as supported, unsurely, where nothing speaks against it.
     """
-    covered = _share_held(claim.weights, passage.tokens)
+    covered = share_held(claim.weights, passage.tokens)
     same_language = claim.has_han == passage.has_han or (
-        claim.has_han and _share_held(claim.weights, passage.tokens) > 0.5
+        claim.has_han and share_held(claim.weights, passage.tokens) > 0.5
     )
     reason = _wrong_fact(claim, passage, same_language)
     if reason is not None:
@@ -211,21 +231,35 @@ def judge(claim: Claim, passage: Passage) -> Verdict:
     if contradicts(claim.folded, best):
         return Verdict("negation", False, covered)
     if claim.has_han:
-        missing, run = _missing(claim.folded, passage.folded)
+        missing, run = _missing(claim.words, passage.folded)
         if run > MAX_MISSING_RUN:
             return Verdict("name", False, covered)
-        if missing > MAX_MISSING or covered < MIN_COVERED or near < MIN_NEAR:
+        n_characters = sum(map(has_han, claim.folded))
+        if missing > MAX_MISSING * n_characters or covered < MIN_COVERED or near < MIN_NEAR:
             return Verdict("words", False, covered)
     elif covered < MIN_FOREIGN:
         return Verdict("words", False, covered)
     return Verdict(None, covered >= SURE_COVERED, covered)
 
 
-def _wrong_fact(claim: Claim, passage: Passage, same_language: bool) -> Reason | None:
+def is_sound_frame(claim: Claim, everything: Passage) -> bool:
+    """Whether a sentence that states nothing of its own tells nothing in passing that no source knows.
+
+    Args:
+        claim: A heading, a lead-in, a question back and the like.
+        everything: All sources and the question.
+    """
+    facts = replace(claim.facts, numbers=frozenset(one for one in claim.facts.numbers if one.unit or one.value >= 10))
+    if _wrong_fact(replace(claim, facts=facts, quotations=()), everything, everything.has_han == claim.has_han):
+        return False
+    return _missing(_FRAME_WORDS.sub(" ", claim.words), everything.folded)[1] <= MAX_MISSING_RUN
+
+
+def _wrong_fact(claim: Claim, passage: Passage, same_language: bool) -> DropReason | None:
     """Return the kind of the first thing in a sentence that the passage does not have and cannot say in other words."""
     if any(quotation not in passage.bare for quotation in claim.quotations) and same_language:
         return "quote"
-    if not all(_has_number(passage, number) for number in claim.facts.numbers):
+    if not all(has_number(passage.numbers, number) for number in claim.facts.numbers):
         return "number"
     if not all(_has_date(passage, date) for date in claim.facts.dates):
         return "date"
@@ -238,7 +272,7 @@ def _wrong_fact(claim: Claim, passage: Passage, same_language: bool) -> Reason |
     return None
 
 
-def _replaced(claim: Claim, passage: Passage) -> Reason | None:
+def _replaced(claim: Claim, passage: Passage) -> DropReason | None:
     """Return the kind of a number or date where the passage has another one between the same words, not this one."""
     for fact, before, behind in claim.facts.places:
         if len(before) < AROUND or len(behind) < AROUND:
@@ -252,8 +286,9 @@ def _replaced(claim: Claim, passage: Passage) -> Reason | None:
     return None
 
 
-def _has_number(passage: Passage, number: Number) -> bool:
-    units = passage.numbers.get(number.value)
+def has_number(numbers: Mapping[float, frozenset[str]], number: Number) -> bool:
+    """Whether a number is among some, in its unit or in one that is not known."""
+    units = numbers.get(number.value)
     return units is not None and (not number.unit or "" in units or number.unit in units)
 
 
@@ -285,38 +320,25 @@ def _is_part(fact: Number | Date, others: Iterable[Number | Date]) -> bool:
     )
 
 
-def _values(facts: Facts) -> dict[float, frozenset[str]]:
-    units: dict[float, set[str]] = defaultdict(set)
-    for number in facts.numbers:
-        units[number.value].add(number.unit)
-    for date in facts.dates:
-        for part in (date.year, date.month, date.day):
-            if part is not None:
-                units[float(part)].add("")
-    return {value: frozenset(found) for value, found in units.items()}
-
-
 def _nearest(claim: Claim, passage: Passage) -> tuple[float, str]:
     """Return the share of a sentence that some sentences in a row hold, and the one of two in a row that say most."""
     shares = [0.0]
     best = (-1.0, "")
     for at in range(len(passage.sentences)):
         held = passage.context.union(*(tokens for _, tokens in passage.sentences[at : at + _NEAR]))
-        shares.append(_share_held(claim.weights, held))
+        shares.append(share_held(claim.weights, held))
         one, tokens = passage.sentences[at]
-        best = max(best, (_share_held(claim.weights, tokens), one), key=lambda pair: pair[0])
+        best = max(best, (share_held(claim.weights, tokens), one), key=lambda pair: pair[0])
     return max(shares), best[1]
 
 
-def _missing(claim: str, passage: str) -> tuple[float, float]:
-    """Return the share of a sentence's Chinese characters that are not in a passage, and the longest run of them."""
-    n = 0
+def _missing(words: str, passage: str) -> tuple[float, float]:
+    """Return how many Chinese characters are not in a passage, and most of them in a row; everyday ones count half."""
     total = run = longest = 0.0
-    for character in claim:
+    for character in words:
         if not has_han(character):
             run = 0.0
             continue
-        n += 1
         if character in passage or character in _FUNCTION:
             run = 0.0
             continue
@@ -324,10 +346,11 @@ def _missing(claim: str, passage: str) -> tuple[float, float]:
         total += weight
         run += weight
         longest = max(longest, run)
-    return total / max(1, n), longest
+    return total, longest
 
 
-def _share_held(weights: Mapping[str, float], held: frozenset[str]) -> float:
+def share_held(weights: Mapping[str, float], held: frozenset[str]) -> float:
+    """Return the share of a sentence's weights that some tokens hold; 1 for a sentence that has none."""
     total = sum(weights.values())
     return sum(weight for token, weight in weights.items() if token in held) / total if total else 1.0
 

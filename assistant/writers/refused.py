@@ -16,8 +16,7 @@ from retrieval.errors import Language
 async def refuse(found: Found, finder: Finder, language: Language) -> AsyncGenerator[AnswerEvent, None]:
     """Say what was searched, and which documents come nearest."""
     retrieval = found.retrieval
-    collection = await asyncio.to_thread(finder.collection, retrieval.collection, counted=True)
-    text = refusal_text(retrieval, collection, language_of(retrieval.question, language))
+    text = await words_of_refusal(found, finder, language)
     yield SourcesEvent((), "refused")
     yield TextEvent(text)
     yield DoneEvent(
@@ -31,3 +30,10 @@ async def refuse(found: Found, finder: Finder, language: Language) -> AsyncGener
             retrieval=retrieval,
         )
     )
+
+
+async def words_of_refusal(found: Found, finder: Finder, language: Language) -> str:
+    """Return what is said instead of an answer, in the question's language."""
+    retrieval = found.retrieval
+    collection = await asyncio.to_thread(finder.collection, retrieval.collection, counted=True)
+    return refusal_text(retrieval, collection, language_of(retrieval.question, language))

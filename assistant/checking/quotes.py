@@ -1,0 +1,113 @@
+"""Which words of a source support a sentence: found by folding, told by their place in the original (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from assistant.checking.facts import facts_of
+from assistant.checking.support import Claim, has_number, share_held
+from retrieval.keyword.folding import fold, fold_with_offsets, original_span
+from retrieval.keyword.tokens import tokenize_folded
+from retrieval.models import ScoredChunk
+from retrieval.rerankers.coverage import sentence_spans
+
+Span = tuple[int, int]
+
+FACT_WEIGHT = 0.25
+"""What a number or date of the sentence adds to a quote that holds it; its words, all together, add 1."""
+WORTH_A_SENTENCE = 0.2
+"""A quote grows by a neighbouring sentence that adds at least so much."""
+CELL = " | "
+
+
+@dataclass(frozen=True, slots=True)
+class Quotable:
+    """A chunk's sentences, read once.
+
+    Args:
+        scored: The chunk.
+        spans: Where they lie in its text; every table row whole.
+        tokens: Of each one.
+        numbers: Of each one: the values, those of dates too, with their units.
+    """
+
+    scored: ScoredChunk
+    spans: tuple[Span, ...]
+    tokens: tuple[frozenset[str], ...]
+    numbers: tuple[Mapping[float, frozenset[str]], ...]
+
+    @classmethod
+    def of(cls, scored: ScoredChunk) -> Quotable:
+        """Read a chunk."""
+        text = scored.chunk.text
+        spans = tuple(quotable_spans(text)) or ((0, len(text)),)
+        folded = [fold(text[start:end]) for start, end in spans]
+        tokens = tuple(frozenset(tokenize_folded(one)) for one in folded)
+        return cls(scored, spans, tokens, tuple(facts_of(one).values() for one in folded))
+
+
+def quotable_spans(text: str) -> list[Span]:
+    """Return where a text's sentences lie, with a list's number before its sentence and every table row whole."""
+    spans: list[Span] = []
+    for start, end in sentence_spans(text):
+        first, last = spans[-1] if spans else (start, start)
+        joined = text[first:end]
+        if spans and "\n" not in joined and (CELL in joined or text[first:last].rstrip(".").isdecimal()):
+            spans[-1] = first, end
+        else:
+            spans.append((start, end))
+    return spans
+
+
+def best_quote(claim: Claim, chunks: Sequence[Quotable]) -> tuple[ScoredChunk, Span]:
+    """Return the sentence that supports a claim best, with a neighbour where that adds much; within one chunk.
+
+    Args:
+        claim: What is supported.
+        chunks: Where to look; not empty.
+    """
+    if (found := _verbatim(claim, chunks)) is not None:
+        return found
+    _, held, at = max(
+        ((_worth(claim, held, at, at + 1), held, at) for held in chunks for at in range(len(held.spans))),
+        key=lambda one: one[0],
+    )
+    first, last = at, at + 1
+    worth = _worth(claim, held, first, last)
+    for start, end in ((at - 1, at + 1), (at, at + 2)):
+        if start >= 0 and end <= len(held.spans) and _worth(claim, held, start, end) >= worth + WORTH_A_SENTENCE:
+            first, last, worth = start, end, _worth(claim, held, start, end)
+    return held.scored, (held.spans[first][0], held.spans[last - 1][1])
+
+
+def locate(words: str, text: str) -> Span | None:
+    """Return where words stand in a text, whatever their width, case, script, punctuation and white space.
+
+    Args:
+        words: Folded, letters and digits only; not empty.
+        text: As stored.
+    """
+    folded, offsets = fold_with_offsets(text)
+    kept = [index for index, character in enumerate(folded) if character.isalnum()]
+    at = "".join(folded[index] for index in kept).find(words)
+    if at < 0:
+        return None
+    return original_span(offsets, kept[at], kept[at + len(words) - 1] + 1)
+
+
+def _verbatim(claim: Claim, chunks: Sequence[Quotable]) -> tuple[ScoredChunk, Span] | None:
+    """Return the sentences that hold what the claim quotes, if it quotes something."""
+    for words in claim.quotations:
+        for held in chunks:
+            found = locate(words, held.scored.chunk.text)
+            if found is not None:
+                inside = [span for span in held.spans if span[0] < found[1] and found[0] < span[1]]
+                return held.scored, (min(found[0], inside[0][0]), max(found[1], inside[-1][1])) if inside else found
+    return None
+
+
+def _worth(claim: Claim, held: Quotable, first: int, last: int) -> float:
+    tokens = held.tokens[first].union(*held.tokens[first + 1 : last])
+    known = [number for number in claim.numbers if any(has_number(one, number) for one in held.numbers[first:last])]
+    return share_held(claim.weights, tokens) + FACT_WEIGHT * len(known)

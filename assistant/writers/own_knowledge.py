@@ -1,0 +1,94 @@
+"""The answer that the documents do not hold, from what the model knows: helpful mode only, and labelled as such."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+
+import prompts
+from assistant.checking.links import defuse
+from assistant.checking.sentences import SentenceCutter, read_sentence
+from assistant.control_tokens import neutralise
+from assistant.conversation.plan import language_of
+from assistant.events import Answer, AnswerEvent, DoneEvent, SourcesEvent, TextEvent, Turn, Usage, UsageEvent
+from assistant.finder import Finder, Found
+from assistant.generate import Generator, Sampling
+from assistant.settings import AnswerSettings
+from assistant.window.context import ContextWindow
+from assistant.writers.generated import Ending
+from retrieval.errors import Language
+
+LABEL = {
+    "zh": "以下不来自文档，是模型自己的知识，请自行核实：\n\n",
+    "en": "What follows is not from the documents but the model's own knowledge; please check it yourself:\n\n",
+}
+
+
+async def recall(
+    found: Found,
+    window: ContextWindow,
+    generator: Generator,
+    sampling: Sampling,
+    finder: Finder,
+    settings: AnswerSettings,
+    language: Language,
+) -> AsyncGenerator[AnswerEvent, None]:
+    """Ask the model what it knows; every sentence of it counts as unsupported.
+
+    Args:
+        found: What was searched.
+        window: A prompt without sources; its instructions and its question are replaced by shorter ones.
+        generator: Whose model is asked.
+        sampling: What the request overrides.
+        finder: As for the other ways to answer; not needed.
+        settings: As above.
+        language: Of the label, where the question's own is unclear.
+    """
+    del finder, settings
+    retrieval = found.retrieval
+    yield SourcesEvent((), "generated")
+    label = LABEL[language_of(retrieval.question, language)]
+    yield TextEvent(label)
+    text, cutter, ending = label, SentenceCutter(), Ending()
+    async with aclosing(generator.stream(without_sources(window, retrieval.question), sampling)) as pieces:
+        async for piece in pieces:
+            if shown := _shown(cutter.feed(ending.note(piece)), text):
+                text += shown
+                yield TextEvent(shown)
+    if shown := _shown(cutter.finish(), text):
+        text += shown
+        yield TextEvent(shown)
+    if ending.usage is not None:
+        yield UsageEvent(ending.usage)
+    yield DoneEvent(
+        Answer(
+            question=retrieval.question,
+            collection=retrieval.collection,
+            text=text,
+            mode="generated",
+            citations=(),
+            model=generator.model,
+            retrieval=retrieval,
+            usage=ending.usage or Usage(),
+            finish_reason=ending.finish_reason or "stop",
+            unsupported=((len(label), len(text)),) if len(text) > len(label) else (),
+            cut=window.cut,
+        )
+    )
+
+
+def without_sources(window: ContextWindow, question: str) -> tuple[Turn, ...]:
+    """Return the messages with instructions and question for an answer that needs no sources; none gets longer."""
+    system, *history, _ = window.messages
+    instructions = system.text.replace(prompts.load("answer").fill(), prompts.load("own_knowledge").fill(), 1)
+    return (replace(system, text=instructions), *history, Turn("user", neutralise(question)))
+
+
+def _shown(sentences: list[str], before: str) -> str:
+    """Return sentences without markers, for there are no sources, and without anything active."""
+    shown = ""
+    for written in sentences:
+        sentence = read_sentence(written)
+        shown += defuse(sentence.prefix + sentence.text, before=before + shown)
+    return shown
