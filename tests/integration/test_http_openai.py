@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import openai
 import pytest
 
 from api.app import create_app
 from assistant.errors import server_garbage
-from assistant.events import TextEvent
+from assistant.events import DraftEvent, TextEvent, Usage
+from assistant.window.cut import Cut, DroppedSource
 from retrieval.errors import CollectionNotFoundError, Message
 from tests.unit.api.service import (
     HANDBOOK,
@@ -85,6 +86,40 @@ def test_answer_is_the_same_when_streamed(service: Service):
     assert chunks[-1].usage.total_tokens == 19
     assert chunks[-2].citations[0]["quote"] == QUOTE
     assert chunks[-2].refused is False
+
+
+def test_drafts_are_seen_by_who_asks_and_by_nobody_else(service: Service):
+    chunk = service.folder.catalog.chunks["ch_1"]
+    first, text, *rest = script("每年 5 天[1]。", citations=[cite(chunk, QUOTE, page=1)])
+    drafted = [first, DraftEvent("每年"), DraftEvent("瞎编"), text, DraftEvent("再编"), TextEvent(""), *rest]
+    for options, drafts in (({}, []), ({"include_drafts": True}, ["每年", "瞎编", "再编"])):
+        service.follow(*drafted)
+        stream: Any = service.client.chat.completions.create(
+            model="huozi-rag", messages=QUESTION, stream=True, stream_options=cast("Any", options)
+        )
+        chunks = list(stream)
+        assert [one.draft for one in chunks if getattr(one, "draft", None)] == drafts
+        assert "".join(one.choices[0].delta.content or "" for one in chunks) == "每年 5 天[1]。"
+
+
+def test_cached_and_cut_tokens_speak_the_sdks_types(service: Service):
+    cut = Cut(dropped_sources=(DroppedSource(5, ("c5",), 90),), dropped_turns=2)
+    service.follow(*script("好", usage=Usage(12, 7, 8), cut=cut))
+    usage: Any = service.client.chat.completions.create(model="huozi-rag", messages=QUESTION).usage
+    assert usage.prompt_tokens_details.cached_tokens == 8
+    assert usage.prompt_tokens_details.model_extra == {"dropped_sources": 1, "shortened_sources": 0, "dropped_turns": 2}
+
+
+def test_trace_is_found_by_the_sdks_request_id(service: Service):
+    reply = service.client.chat.completions.create(model="huozi-rag", messages=QUESTION)
+    assert reply._request_id == reply.id
+    trace: Any = service.client.get(f"/answers/{reply.id}", cast_to=object)
+    assert (trace["id"], trace["mode"]) == (reply.id, "generated")
+    service.follow(server_garbage("http://127.0.0.1:1/v1"))
+    with pytest.raises(openai.InternalServerError) as caught:
+        service.client.chat.completions.create(model="huozi-rag", messages=QUESTION)
+    failed: Any = service.client.get(f"/answers/{caught.value.request_id}", cast_to=object)
+    assert failed["error"]["step"] == "answer"
 
 
 async def test_answer_is_the_same_when_asked_asynchronously(service: Service):
