@@ -63,7 +63,7 @@ def test_chunk_keeps_its_number_when_six_turns_ask_for_it() -> None:
         client = Client(server)
         assistant = client.assistant()
         answers = [client.ask(assistant, turn) for turn in TURNS]
-        prompts = [titles(server.sent(at)[-1]) for at in range(len(TURNS))]
+        prompts = [titles(server.sent(at)[-1]) for at in range(len(server.requests))]
     assert [answer.citations[0].index for answer in answers] == [1, 2, 3, 4, 1, 2]
     assert all(f"[{answer.citations[0].index}]" in answer.text for answer in answers)
     for title in ("休假制度", "差旅制度", "培训制度", "加班制度"):
