@@ -22,7 +22,7 @@ from assistant.sources.selector import Selector
 from assistant.trace import KeepsTraces, Trace, effective, new_answer_id
 from assistant.window.packer import Packer
 from assistant.writers.generated import generate
-from assistant.writers.own_knowledge import recall
+from assistant.writers.own_knowledge import recall, without_sources
 from assistant.writers.quoted import EXTRACTIVE_MODEL, quote
 from assistant.writers.refused import refuse
 from assistant.writers.spoken import speak
@@ -146,9 +146,8 @@ class Assistant:
                 events = quote(found, sources, self._finder, max_sentences=self._settings.max_sentences)
             else:
                 usable = sources if decision.answerable else ()
-                window = trace.packed(
-                    await self._packer.pack(asked, talk.history, usable, system=system, sampling=sampling)
-                )
+                packed = await self._packer.pack(asked, talk.history, usable, system=system, sampling=sampling)
+                window = trace.packed(packed if decision.answerable else without_sources(packed, asked))
                 way = generate if decision.answerable else recall
                 events = way(found, window, self._generator, sampling, self._finder, self._settings, self._language)
         async with aclosing(self._numbering.watch(events, talk)) as watched:

@@ -38,7 +38,7 @@ async def recall(
 
     Args:
         found: What was searched.
-        window: A prompt without sources; its instructions and its question are replaced by shorter ones.
+        window: What is sent; see `without_sources`.
         generator: Whose model is asked.
         sampling: What the request overrides.
         finder: As for the other ways to answer; not needed.
@@ -51,7 +51,7 @@ async def recall(
     label = LABEL[language_of(retrieval.question, language)]
     yield TextEvent(label)
     text, cutter, ending = label, SentenceCutter(), Ending()
-    async with aclosing(generator.stream(without_sources(window, retrieval.question), sampling)) as pieces:
+    async with aclosing(generator.stream(window.messages, sampling)) as pieces:
         async for piece in pieces:
             if shown := _shown(cutter.feed(ending.note(piece)), text):
                 text += shown
@@ -78,11 +78,12 @@ async def recall(
     )
 
 
-def without_sources(window: ContextWindow, question: str) -> tuple[Turn, ...]:
-    """Return the messages with instructions and question for an answer that needs no sources; none gets longer."""
+def without_sources(window: ContextWindow, question: str) -> ContextWindow:
+    """Return a window with instructions and question for an answer that needs no sources; neither gets longer."""
     system, *history, _ = window.messages
     instructions = system.text.replace(prompts.load("answer").fill(), prompts.load("own_knowledge").fill(), 1)
-    return (replace(system, text=instructions), *history, Turn("user", neutralise(question)))
+    messages = (replace(system, text=instructions), *history, Turn("user", neutralise(question)))
+    return replace(window, messages=messages)
 
 
 def _shown(sentences: list[str], before: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from assistant import Assistant, LlmSettings, Turn
 from assistant.errors import ModelServerGarbageError
 from assistant.events import DoneEvent, ErrorEvent, TextEvent
-from assistant.settings import TraceSettings
+from assistant.settings import AnswerSettings, TraceSettings
 from assistant.trace import STOPPED, Trace, new_answer_id, prompt_hash
 from retrieval.catalog import TraceRecord
 from retrieval.errors import CollectionNotFoundError, Message
@@ -80,6 +80,21 @@ async def test_prompt_hash_is_of_the_messages_as_the_server_got_them() -> None:
     expected = hashlib.sha256(json.dumps(sent, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
     assert answer.trace["prompt"]["sha256"] == expected
     assert prompt_hash([Turn("user", "a")]) != prompt_hash([Turn("user", "b")])
+
+
+async def test_prompt_hash_is_of_what_was_sent_when_the_model_answers_from_memory() -> None:
+    traces = Traces(text=True)
+    far = source("年休假为5天。", coverage=0.05)
+    with FakeModelServer(["火星上没有人。"]) as server:
+        llm, helpful = LlmSettings(base_url=server.base_url), AnswerSettings(mode="helpful")
+        assistant = Assistant(FakeRetriever([far], BAD), llm=llm, settings=helpful, traces=traces)
+        answer = await assistant.aask("火星上有几个人？")
+        await assistant.aclose()
+    sent = [{"role": one["role"], "content": one["content"]} for one in server.requests[0]["messages"]]
+    (body,) = traces.bodies
+    assert body["prompt"]["messages"] == sent
+    assert body["answer"]["unsupported"] == [list(span) for span in answer.unsupported] != []
+    assert [one["packed"] for one in body["sources"]] == [False]
 
 
 async def test_no_document_text_is_kept_unless_asked_for() -> None:
