@@ -27,6 +27,8 @@ MAX_HEAD_CHARS = 300
 _DATE_KEYS = ("date", "published", "updated", "modified", "created", "日期", "发布日期", "更新日期")
 _DATE = re.compile(r"\s*((?:1[5-9]|20)\d\d(?:[-/.年]\s?\d{1,2}(?:[-/.月]\s?\d{1,2}日?|月)?|年)?)(?!\d)")
 
+# Where a sheet's row or an entry of a list lies, as loaders tell it: A5:F5, #12.
+_ROW = re.compile(r"[A-Z]+\d+:[A-Z]+\d+|#\d+")
 _GAP = rf"[\s{INVISIBLE}]*"
 _SLASH = "[/／⁄∕＼\\\\]"
 # What a source could close its own delimiter with, or open another: also in traditional characters, and with brackets
@@ -76,10 +78,20 @@ def date_of(metadata: Mapping[str, str]) -> str:
 
 def _head(source: Source) -> str:
     first = source.first
-    line = _one_line(context_line(first.title, first.heading_at(first.start)))
+    line = _one_line(context_line(first.title, _path(source)))
     shown = line if len(line) <= MAX_HEAD_CHARS else line[:MAX_HEAD_CHARS] + "…"
     facts = "，".join(filter(None, (date_of(first.metadata), _pages(source))))
     return shown + (f"（{facts}）" if facts else "")
+
+
+def _path(source: Source) -> tuple[str, ...]:
+    """Return the heading path where the text begins; of a table's rows, the place from the first to the last."""
+    first, last = source.first, source.chunks[-1].chunk
+    path = first.heading_at(first.start)
+    begin, end = "".join(path[-1:]), "".join(last.heading_at(last.end - 1)[-1:])
+    if begin == end or not (_ROW.fullmatch(begin) and _ROW.fullmatch(end)):
+        return path
+    return (*path[:-1], f"{begin.partition(':')[0]}{':' if ':' in end else '-'}{end.rpartition(':')[2]}")
 
 
 def _pages(source: Source) -> str:

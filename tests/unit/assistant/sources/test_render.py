@@ -27,6 +27,15 @@ def test_heading_is_the_one_at_the_start_when_a_chunk_has_several() -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "last", "told"),
+    [("A5:B5", "A6:B6", "A5:B6"), ("#7", "#8", "#7-#8"), ("#7", "#7", "#7"), ("第一章", "第二章", "第一章")],
+)
+def test_place_goes_from_first_to_last_when_rows_of_a_table_have_one(first: str, last: str, told: str) -> None:
+    (rows,) = cut("甲 | 5\n乙 | 7", spans=[(0, 11)], sections=((0, ("表一", first)), (6, ("表一", last))))
+    assert source_text(Source(1, (rows,))).startswith(f"[1] 员工手册 > 表一 > {told}\n甲 | 5")
+
+
+@pytest.mark.parametrize(
     ("metadata", "date"),
     [
         ({"date": "2024-05-01T08:00:00Z"}, "2024-05-01"),
