@@ -21,8 +21,8 @@ from collections.abc import Sequence
 
 from retrieval.errors import HuoziError, Message
 
-SUPPORTED_EN = "txt, md, html, pdf, docx, xlsx, xls, ods and csv"
-SUPPORTED_ZH = "txt、md、html、pdf、docx、xlsx、xls、ods、csv"
+SUPPORTED_EN = "txt, md, html, pdf, docx, xlsx, xls, ods, csv, json, pptx and eml"
+SUPPORTED_ZH = "txt、md、html、pdf、docx、xlsx、xls、ods、csv、json、pptx、eml"
 
 
 class IngestError(HuoziError):

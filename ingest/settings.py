@@ -14,6 +14,7 @@ class LoadSettings(BaseModel):
 
     max_unpacked_mb: int = Field(default=500, ge=1, description="declared unpacked size of a zip-based file, in MB")
     max_text_chars: int = Field(default=50_000_000, ge=1, description="parsed text of one file, in characters")
+    max_nesting: int = Field(default=3, ge=0, description="files within files (mails in mails) that are still read")
     max_depth: int = Field(default=200, ge=10, description="nesting of elements or tables that is still read")
 
 

@@ -54,6 +54,24 @@ class DocumentBuilder:
         kept = tuple(place for place, row in zip(places, listed, strict=True) if has_text(row)) if places else ()
         self._add("table", "\n".join(render_table(listed, has_header=has_header)), places=kept)
 
+    def embed(self, document: Document, *, below: int = 0) -> None:
+        """Add another document's text with its structure, without its pages.
+
+        Args:
+            document: From another loader.
+            below: Level of the heading that it stands under.
+        """
+        if not document.blocks:
+            self.paragraph(document.text)
+            return
+        position = 0
+        for block in document.blocks:
+            self.paragraph(document.text[position : block.start])
+            text = document.text[block.start : block.end]
+            self._add(block.kind, text, level=block.level + below if block.level else 0, places=block.places)
+            position = block.end
+        self.paragraph(document.text[position:])
+
     def page(self, start: int) -> None:
         """Start a page at an offset, which may lie inside the block that is added next."""
         self._page_starts.append(start)

@@ -1,4 +1,4 @@
-"""Word (.docx): body, tables, lists, text boxes, footnotes, heads and feet; deleted text is not read.
+"""Word (.docx): body, tables, lists, text boxes, footnotes, heads and feet; deleted and hidden text is not read.
 
 A .docx has no pages: they arise when it is printed.
 """
@@ -181,9 +181,15 @@ def run_text(paragraph: Any) -> str:
             parts.append(" ")
         elif node.tag == f"{W}noBreakHyphen":
             parts.append("-")
-        elif node.tag not in _DELETED and node.tag not in (_FALLBACK, _TEXT_BOX):
+        elif node.tag not in _DELETED and node.tag not in (_FALLBACK, _TEXT_BOX) and not _is_hidden(node):
             stack.append(iter(node))
     return "".join(parts)
+
+
+def _is_hidden(node: Any) -> bool:
+    """Whether a run's text is formatted as hidden: people do not see it."""
+    hidden = node.find(f"{W}rPr/{W}vanish") if node.tag == f"{W}r" else None
+    return hidden is not None and hidden.get(f"{W}val") not in ("0", "false", "off")
 
 
 def table_rows(table: Any, max_depth: int) -> list[list[str]]:

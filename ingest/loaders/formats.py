@@ -26,6 +26,9 @@ SUFFIXES = {
     ".xlsx": "xlsx", ".xlsm": "xlsx",
     ".xls": "xls", ".xlsb": "xls", ".ods": "xls",
     ".csv": "csv", ".tsv": "csv",
+    ".pptx": "pptx", ".pptm": "pptx", ".ppsx": "pptx",
+    ".eml": "eml",
+    ".json": "json", ".jsonl": "json", ".ndjson": "json",
 }  # fmt: skip
 """Suffix -> loader, for the formats that are supported."""
 
@@ -35,8 +38,6 @@ _UNSUPPORTED_SUFFIXES = {
     ".rtf": Message("an RTF file", "RTF 文件"),
     ".odt": Message("an OpenDocument text", "OpenDocument 文本"),
     ".ppt": Message("an old PowerPoint file (.ppt)", "旧版 PowerPoint 文件（.ppt）"),
-    ".pptx": Message("a PowerPoint presentation", "PowerPoint 演示文稿"),
-    ".eml": Message("an e-mail (.eml)", "电子邮件（.eml）"),
     ".epub": Message("an EPUB book", "EPUB 电子书"),
 }
 _MAGIC = (
@@ -60,15 +61,16 @@ _ZIP_MEMBERS = (
     ("word/", "docx"),
     ("xl/workbook.bin", "xls"),
     ("xl/", "xlsx"),
-    ("ppt/", ".pptx"),
+    ("ppt/", "pptx"),
 )
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_STREAMS = (("WordDocument", ".doc"), ("PowerPoint Document", ".ppt"))
 _OLE_WORKBOOKS = ("Workbook", "Book")
-_ZIPPED = ("docx", "xlsx", "xls")
+_ZIPPED = ("docx", "xlsx", "xls", "pptx")
 _HTML_START = re.compile(
     rb"^\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
 )
+_MAIL_START = re.compile(rb"(?:[A-Z][\w-]*:[^\n]*\n(?:[ \t][^\n]*\n)*)*?MIME-Version: 1\.0\r?\n", re.I)
 _HEAD_BYTES = 4096
 
 
@@ -183,9 +185,11 @@ def _recognise_text(data: bytes, source: str) -> str:
         return "html"
     if head.startswith(b"{\\rtf"):
         raise UnsupportedFormatError(source, _UNSUPPORTED_SUFFIXES[".rtf"])
+    if _MAIL_START.match(head):
+        return "eml"
     loader = SUFFIXES.get(suffix, "text")
     if loader in ("pdf", *_ZIPPED):
         raise BrokenFileError(source, loader, "it does not start like one")
-    if suffix == ".eml" or (suffix in _UNSUPPORTED_SUFFIXES and _has_controls(head)):
+    if suffix in _UNSUPPORTED_SUFFIXES and _has_controls(head):
         raise UnsupportedFormatError(source, _UNSUPPORTED_SUFFIXES[suffix])
     return loader

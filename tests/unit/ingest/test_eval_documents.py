@@ -11,7 +11,7 @@ from ingest.loaders import load
 from ingest.split import split
 
 FOLDER = Path(os.environ.get("HUOZI_EVAL_DIR", "../shared/eval")) / "documents"
-SUPPORTED = ("docx", "txt", "html", "doc (HTML inside)", "md", "pdf", "xls", "csv")
+SUPPORTED = ("docx", "txt", "html", "doc (HTML inside)", "md", "pdf", "xls", "csv", "pptx", "eml")
 
 
 def cases() -> list[dict]:
