@@ -13,9 +13,9 @@ from assistant.checking.citations import PageOf
 from assistant.conversation.plan import Planner
 from assistant.conversation.rewrite import Rewriter
 from assistant.events import Answer, AnswerEvent, DoneEvent, ErrorEvent, Turn
-from assistant.finder import Finder, KnowsDocuments, Searches
+from assistant.finder import Finder, Found, KnowsDocuments, Searches
 from assistant.generate import Generator, Sampling
-from assistant.refusal.decision import Gate
+from assistant.refusal.gate import gate_for
 from assistant.settings import AnswerSettings, LlmSettings
 from assistant.sources.numbering import Numbering
 from assistant.sources.selector import Selector
@@ -66,7 +66,7 @@ class Assistant:
         rewriter = Rewriter(self._generator) if self._generator and self._settings.rewrite == "auto" else None
         self._planner = Planner(language, rewriter)
         self._finder = Finder(retriever, catalog, top_k=self._settings.top_k)
-        self._gate = Gate()
+        self._gate = gate_for(self._settings, self._llm, self._generator)
         self._selector = Selector(catalog, max_sources=self._settings.max_sources)
         self._numbering = Numbering()
         self._packer = Packer(self._llm, self._settings, self._generator) if self._llm and self._generator else None
@@ -177,6 +177,15 @@ class Assistant:
             HuoziError: Whatever `astream` would end with.
         """
         return _run(self._ask_once(question, history, collection, options))
+
+    async def afind(self, question: str, history: Sequence[Turn] = (), collection: str = "default") -> Found | None:
+        """Find what an answer would be made of, and make none; None where nothing would be searched.
+
+        Raises:
+            QuestionError: If the question is empty or too long.
+        """
+        plan = await self._planner.plan(check_question(question, self._settings.max_question_chars), history)
+        return await asyncio.to_thread(self._finder.find, plan, collection, {}) if plan.searches else None
 
     def page_finder(self, chunks: Sequence[ScoredChunk]) -> PageOf:
         """Return how to find the page of an offset in one of the chunks."""

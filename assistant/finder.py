@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import Protocol
+from typing import Any, Protocol
 
 from assistant.checking.citations import PageOf, page_of_chunk
 from assistant.conversation.plan import Plan
@@ -56,6 +56,7 @@ class Found:
         embedder: The collection's.
         parts: What was found for each part of a question over several facts, in their order; else empty.
         rewritten: What was found for the question as a model rewrote it; its chunks are among the retrieval's.
+        calibration: What was learnt from the collection's questions; None: nothing.
     """
 
     plan: Plan
@@ -63,6 +64,7 @@ class Found:
     embedder: str = "none"
     parts: tuple[Retrieval, ...] = ()
     rewritten: Retrieval | None = None
+    calibration: Mapping[str, Any] | None = None
 
 
 class Finder:
@@ -86,9 +88,11 @@ class Finder:
         hits = whole.hits if rewritten is None else add_scores(whole, rewritten, top_k=self._top_k)
         if parts:
             hits = interleave([*parts, replace(whole, hits=hits)], top_k=self._top_k)
+        merged = replace(whole, hits=hits)
         known = self.collection(whole.collection)
-        embedder = known.embedder if known is not None else "none"
-        return Found(plan, replace(whole, hits=hits), embedder, tuple(parts), rewritten)
+        if known is None:
+            return Found(plan, merged, parts=tuple(parts), rewritten=rewritten)
+        return Found(plan, merged, known.embedder, tuple(parts), rewritten, known.calibration)
 
     def _search(self, search: Search, collection: str, filters: Mapping[str, str]) -> Retrieval:
         return self._retriever.retrieve(

@@ -8,62 +8,17 @@ puts otherwise (老板 for 用人单位) does not. docs/answers.md has the measu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 
 from assistant.checking.support import has_han
 from assistant.finder import Found
 from assistant.refusal.model_words import is_model_refusal as is_model_refusal
-from assistant.refusal.signals import Signals, signals_of
+from assistant.refusal.signals import signals_of
+from assistant.refusal.weights import KEYWORD_WEIGHTS, Calibration, Weights, default_weights
 from retrieval.models import Retrieval
 
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """What each signal counts; answer if the sum reaches `threshold`. The other names are those of `Signals`."""
-
-    coverage: float
-    fit: float
-    similarity: float
-    lead: float
-    everyday: float
-    unknown: float
-    missing_name: float
-    missing_subject: float
-    missing_noun: float
-    threshold: float
-
-    def total(self, signals: Signals) -> float:
-        """Return the weighted sum."""
-        return float(sum(getattr(self, name.name) * getattr(signals, name.name) for name in fields(Signals)))
-
-
-# Directions found on the development sets, all together, so that at most one in twenty answerable questions of any set
-# is refused. A missing name has its weight by hand: only two sets teach it. Cosines mean something else with every
-# embedder, so only `e5` has them.
-KEYWORD_WEIGHTS = Weights(
-    coverage=2.31,
-    fit=1.68,
-    similarity=0.0,
-    lead=1.05,
-    everyday=4.75,
-    unknown=-0.16,
-    missing_name=-2.5,
-    missing_subject=-0.74,
-    missing_noun=-0.69,
-    threshold=3.61,
-)
-E5_WEIGHTS = Weights(
-    coverage=2.86,
-    fit=1.28,
-    similarity=37.8,
-    lead=2.61,
-    everyday=4.83,
-    unknown=0.0,
-    missing_name=-3.0,
-    missing_subject=-0.67,
-    missing_noun=-0.57,
-    threshold=37.43,
-)
+DOUBT = 2.0
+"""How far below the threshold a sum may be for a model to be asked all the same."""
 
 MIN_COVERAGE = 0.1
 """Below this coverage by the first chunk nothing else counts: forgiven everyday wording is no evidence by itself."""
@@ -90,17 +45,33 @@ class Decision:
     signals: Mapping[str, float] = field(default_factory=dict)
 
 
-class Gate:
-    """Decides before a model writes."""
+def is_in_doubt(decision: Decision) -> bool:
+    """Whether a model may know better: not where nothing was found, or where the sum is far below the threshold."""
+    if decision.reason in ("nothing_found", "low_coverage"):
+        return False
+    signals = decision.signals
+    return signals.get("sum", 0.0) >= signals.get("threshold", 0.0) - DOUBT or decision.reason == "foreign_question"
 
-    async def decide(self, found: Found) -> Decision:
-        """Return whether the documents seem to hold the answer."""
-        return decide(found.retrieval, default_weights(found.embedder))
+
+def decide_found(found: Found) -> Decision:
+    """Return the decision on a question; one over several facts is answered where any of them is.
+
+    The same holds for a follow-up that a model rewrote: as asked or as rewritten.
+    """
+    weights = weights_of(found)
+    asked = [found.retrieval, *([found.rewritten] if found.rewritten is not None else []), *found.parts]
+    first = decide(asked[0], weights)
+    if first.answerable:
+        return first
+    others = (decide(retrieval, weights) for retrieval in asked[1:])
+    return next((decision for decision in others if decision.answerable), first)
 
 
-def default_weights(embedder: str) -> Weights:
-    """Return the weights for an embedder's collections."""
-    return E5_WEIGHTS if embedder == "e5" else KEYWORD_WEIGHTS
+def weights_of(found: Found) -> Weights:
+    """Return the collection's own weights, or those of its embedder."""
+    if found.calibration is not None and (own := Calibration.from_json(found.calibration)) is not None:
+        return own.weights
+    return default_weights(found.embedder)
 
 
 def is_answerable(retrieval: Retrieval, embedder: str = "none") -> bool:

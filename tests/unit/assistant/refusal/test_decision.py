@@ -4,14 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from assistant.refusal.decision import (
-    E5_WEIGHTS,
-    KEYWORD_WEIGHTS,
-    Weights,
-    decide,
-    is_answerable,
-)
+from assistant.conversation.plan import Plan
+from assistant.finder import Found
+from assistant.refusal.decision import decide, decide_found, is_answerable, is_in_doubt
 from assistant.refusal.signals import signals_of
+from assistant.refusal.weights import E5_WEIGHTS, KEYWORD_WEIGHTS, Calibration, Weights
 from retrieval.models import Evidence, Retrieval, ScoredChunk
 from tests.unit.assistant.builders import BAD, GOOD, source
 
@@ -85,3 +82,29 @@ def test_cosine_alone_decides_when_question_and_text_share_no_script() -> None:
     assert is_answerable(near, "e5")
     assert not is_answerable(near, "none")
     assert not is_answerable(found("Who won the cup?", far, evidence=replace(BAD, similarity=0.7)), "e5")
+
+
+def test_question_over_several_facts_is_answered_when_one_of_them_is() -> None:
+    poor = found("火星移民计划？", replace(LEAVE, coverage=0.02), evidence=BAD)
+    good = found("年休假几天？", LEAVE)
+    plan = Plan("年休假几天，火星移民计划呢？", ())
+    assert decide_found(Found(plan, poor, parts=(poor, good))).answerable
+    assert decide_found(Found(plan, poor, rewritten=good)).answerable
+    assert not decide_found(Found(plan, poor, parts=(poor,), rewritten=poor)).answerable
+
+
+def test_collection_decides_by_its_own_weights_when_it_has_some() -> None:
+    good = found("年休假几天？", LEAVE)
+    strict = Calibration(replace(KEYWORD_WEIGHTS, threshold=99.0), 0.0, 50, 10)
+    plan = Plan("年休假几天？", ())
+    assert not decide_found(Found(plan, good, calibration=strict.as_json())).answerable
+    assert decide_found(Found(plan, good, calibration={**strict.as_json(), "kind": "refusal-0"})).answerable
+    assert decide_found(Found(plan, good, calibration={"kind": "refusal-1", "weights": {"coverage": 1}})).answerable
+    assert Calibration.from_json(strict.as_json()) == strict
+
+
+def test_model_is_asked_when_the_evidence_is_not_clearly_poor() -> None:
+    assert is_in_doubt(decide(found("年休假几天？", LEAVE), E5_WEIGHTS))
+    assert is_in_doubt(decide(found("Who won?", LEAVE, evidence=BAD), E5_WEIGHTS))
+    assert not is_in_doubt(decide(found("年休假几天？"), E5_WEIGHTS))
+    assert not is_in_doubt(decide(found("火星移民？", replace(LEAVE, coverage=0.2), evidence=BAD), E5_WEIGHTS))
