@@ -19,7 +19,7 @@ _STEPS = (
     ("answer", "作答", "answer"),
     ("total", "共", "total"),
 )
-_REASONS = {
+REASONS = {
     "no_such_source": ("没有这个编号", "no such source"),
     "number": ("数字不符", "another number"),
     "date": ("日期不符", "another date"),
@@ -28,6 +28,16 @@ _REASONS = {
     "words": ("内容不符", "other words"),
     "quote": ("找不到原文", "no quote found"),
     "verdict": ("模型判定不支持", "refuted by the model"),
+}
+"""Why a citation was dropped, in both languages."""
+_DECISIONS = {
+    "evidence": ("依据充分", "enough evidence"),
+    "nothing_found": ("什么也没找到", "nothing was found"),
+    "low_coverage": ("与问题几乎不相干", "hardly a word in common"),
+    "foreign_question": ("问题与资料语言不同，意思也不够接近", "another language, and not near enough"),
+    "missing_name": ("资料里没有问到的名称", "the name asked for is missing"),
+    "weak_evidence": ("依据不足", "too little evidence"),
+    "verdict": ("模型判定", "the model's verdict"),
 }
 _MODES = {
     "generated": ("模型作答", "generated"),
@@ -86,7 +96,8 @@ def _decided(trace: Json, say: Say) -> Iterator[str]:
     word = say("作答", "answer") if decision["answerable"] else say("不作答", "refuse")
     signals = say("，", ", ").join(f"{name} {_score(value)}" for name, value in decision["signals"].items())
     told = say("（{}）", " ({})").format(signals) if signals else ""
-    yield say("  判断：", "  Decided: ") + f"{word} · {decision['reason']}{told}"
+    reason = say(*_DECISIONS.get(decision["reason"], (decision["reason"], decision["reason"])))
+    yield say("  判断：", "  Decided: ") + f"{word} · {reason}{told}"
 
 
 def _sent(trace: Json, say: Say) -> Iterator[str]:
@@ -119,7 +130,7 @@ def _checked(trace: Json, say: Say) -> Iterator[str]:
     kept = _numbers(answer["kept"], "index") or say("无", "none")
     yield say(f"  引文：保留 {kept}", f"  Citations: kept {kept}")
     for one in answer["dropped"]:
-        reason = say(*_REASONS.get(one["reason"], (one["reason"], one["reason"])))
+        reason = say(*REASONS.get(one["reason"], (one["reason"], one["reason"])))
         yield say(f"    去掉 [{one['index']}]：{reason}", f"    dropped [{one['index']}]: {reason}")
     if answer["unsupported"]:
         n = len(answer["unsupported"])

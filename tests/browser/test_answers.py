@@ -154,7 +154,7 @@ def test_trace_tells_how_the_answer_came_about(page: Page, address: str, assista
     expect(panel.get_by_role("heading", name="回答是怎样得出的")).to_be_visible()
     expect(panel.locator(".trace")).to_contain_text("年假有多少天？ « 上一问")
     expect(panel.locator("tr").nth(1).locator("td")).to_have_text(["[1]", "员工手册", "20.25", "0.88", "0.75", "21.50"])
-    expect(panel.locator(".trace")).to_contain_text("作答 · evidence")
+    expect(panel.locator(".trace")).to_contain_text("作答 · 依据充分")
     expect(panel.locator(".trace")).to_contain_text("保留：[1]")
     expect(panel.locator(".trace")).to_contain_text("去掉 [7]：没有这个编号")
     expect(panel.locator(".trace")).to_contain_text("huozi：输入 12，输出 7 个 token")

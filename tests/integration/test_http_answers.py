@@ -169,3 +169,10 @@ def test_command_line_tells_the_trace_alone_and_beside_a_service(settings: Setti
     assert failed.returncode == 1 and "失败：collection_not_found（检索）" in failed.stderr
     assert [one["id"] for one in listed][1] == told["answer_id"]
     assert len(listed) == 3
+
+
+def test_last_trace_is_written_when_the_service_is_told_to_stop(settings: Settings):
+    with service(settings.data_dir) as server:
+        ids = [ask(server.url).headers["x-request-id"] for _ in range(3)]
+    with build(settings) as built:
+        assert [record.answer_id for record in built.folder.catalog.answers.list(9)] == ids[::-1]

@@ -54,6 +54,10 @@ const TEXTS = {
       decided: "判断",
       answerable: "作答",
       unanswerable: "不作答",
+      decisions: {
+        evidence: "依据充分", nothing_found: "什么也没找到", low_coverage: "与问题几乎不相干", weak_evidence: "依据不足",
+        foreign_question: "问题与资料语言不同，意思也不够接近", missing_name: "资料里没有问到的名称", verdict: "模型判定",
+      },
       sent: "发给模型",
       tokens: (n, used, budget) => `${n} 条消息，${used} / ${budget} 个 token`,
       shares: (t) => `系统 ${t.system}，历史 ${t.history}，资料 ${t.sources}，问题 ${t.question}`,
@@ -128,6 +132,11 @@ const TEXTS = {
       decided: "Decision",
       answerable: "answer",
       unanswerable: "refuse",
+      decisions: {
+        evidence: "enough evidence", nothing_found: "nothing was found", low_coverage: "hardly a word in common",
+        weak_evidence: "too little evidence", foreign_question: "another language, and not near enough",
+        missing_name: "the name asked for is missing", verdict: "the model's verdict",
+      },
       sent: "Sent to the model",
       tokens: (n, used, budget) => `${n} messages, ${used} of ${budget} tokens`,
       shares: (t) => `system ${t.system}, history ${t.history}, sources ${t.sources}, question ${t.question}`,

@@ -41,7 +41,7 @@ function found({ candidates, evidence }) {
 
 function decided({ answerable, reason, signals }) {
   const told = Object.entries(signals).map(([name, value]) => `${name} ${number(value)}`).join(" · ");
-  return section(said.decided, `${answerable ? said.answerable : said.unanswerable} · ${reason}`, told || []);
+  return section(said.decided, `${answerable ? said.answerable : said.unanswerable} · ${said.decisions[reason] ?? reason}`, told || []);
 }
 
 function sent({ tokens, cut, n_messages, sha256 }) {

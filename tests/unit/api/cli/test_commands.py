@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
-from api.cli.trace import trace_text
+import api.cli
+from api.cli.trace import REASONS, trace_text
+from assistant.events import DropReason
 from ingest.report import IngestFailure, IngestReport
 from retrieval.errors import HuoziError, Message
 from tests.unit.api.cli.fake_engine import CITATION, DOCUMENT, HIT, TRACE, FakeEngine, huozi
@@ -20,7 +24,7 @@ chatcmpl-1 · 模型作答
   找到 2 个片段，共 9 个：
     [1] 员工手册 第 3 页  总分 22.75，融合 22.00，关键词 20.25，向量 -，覆盖 0.75
         c2  总分 22.75，融合 22.00，关键词 20.25，向量 -，覆盖 0.75
-  判断：作答 · evidence（sum 4.50）
+  判断：作答 · 依据充分（sum 4.50）
   发给模型：4 条消息，650/700 个 token（系统 100，历史 200，资料 300，问题 50），sha256 0123456789ab
   放不下：资料 [2]，缩短 无，较早的消息 3 条
   引文：保留 [1]
@@ -140,6 +144,14 @@ def test_trace_that_ends_early_is_shown_as_far_as_it_goes(capsys: pytest.Capture
     shown = trace_text({**failed, "timings_ms": {"plan": 0.1, "total": 0.2}}, lambda zh, en: zh)
 
     assert shown == "经过 chatcmpl-1\n  失败：question_empty（规划）\n  用时（毫秒）：规划 0，共 0"
+
+
+def test_every_reason_of_the_check_has_words_on_page_and_command_line() -> None:
+    strings = (Path(api.cli.__file__).parents[1] / "web" / "static" / "strings.js").read_text("utf-8")
+    reasons = set(get_args(DropReason))
+    assert set(REASONS) == reasons
+    told = [set(re.findall(r"(\w+): \"", block)) for block in re.findall(r"reasons: \{(.*?)\}", strings, re.DOTALL)]
+    assert told == [reasons, reasons]
 
 
 def test_chat_tells_each_answers_trace_when_asked(
