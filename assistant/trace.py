@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -370,7 +371,7 @@ def _number(value: float | None) -> float | None:
     """Return a number short enough to read, and of Python's own kind."""
     if value is None or isinstance(value, bool | int):
         return value
-    return round(float(value), _DIGITS)
+    return round(float(value), _DIGITS) if math.isfinite(value) else None
 
 
 def _message(turn: Turn) -> Json:

@@ -144,9 +144,10 @@ class TraceLog:
             self._n_since_sweep += len(batch)
         except HuoziError as error:
             self._lose(len(batch), str(error))
-        except Exception:
+        except Exception as error:
             # The edge of this thread: a defect in one trace must not end all that come after it.
-            _log.exception("A trace could not be stored")
+            _log.debug("A trace could not be stored", exc_info=True)
+            self._lose(len(batch), f"{type(error).__name__}: {error}")
         finally:
             with self._changed:
                 for record in batch:
@@ -160,7 +161,7 @@ class TraceLog:
         self._n_since_sweep, self._next_sweep = 0, time.monotonic() + _SWEEP_S
         try:
             self._store.prune(max_age_s=self.settings.days * _DAY_S, max_count=self.settings.max_answers)
-        except HuoziError as error:
+        except Exception as error:  # as above
             _log.warning("Old traces could not be deleted: %s", error)
 
     def _lose(self, n: int, why: str) -> None:

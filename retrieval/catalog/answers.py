@@ -127,8 +127,8 @@ def _record(row: Any) -> TraceRecord:
 
 
 def _json(body: Mapping[str, Any]) -> bytes:
-    # A question may hold half of a surrogate pair, which has no UTF-8: escaped, it comes back as it was.
-    return json.dumps(body, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+    # A question from a command line may hold half of a surrogate pair, which has no UTF-8.
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _no_answer(answer_id: str) -> AnswerNotFoundError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -178,6 +179,19 @@ def test_trace_fits_a_narrow_screen_and_speaks_english(
     expect(page.locator(".trace")).to_contain_text("Found 1 of 9 chunks")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert page.locator(".trace table").first.evaluate("node => node.scrollWidth") <= 360
+
+
+def test_markup_in_a_trace_is_shown_as_text(page: Page, address: str, folder: FakeFolder, assistant: ScriptedAssistant):
+    hostile = "<img src=x onerror=alert(1)><b>粗</b>"
+    chunk = folder.add_document(folder.add_collection("default"), f"{hostile}五天。", title=f"标题{hostile}")
+    traced(assistant, replace(chunk, text=HANDBOOK))
+    page.goto(address)
+    page.get_by_label("问题").fill(hostile)
+    page.get_by_label("问题").press("Enter")
+    page.get_by_role("button", name="回答是怎样得出的").click()
+    expect(page.locator(".trace td").nth(1)).to_have_text(f"标题{hostile}")
+    expect(page.locator(".trace p").first).to_contain_text(hostile)
+    assert page.locator("img, b").count() == 0
 
 
 def test_trace_that_is_not_kept_is_said_plainly(page: Page, address: str, assistant: ScriptedAssistant, chunk: Chunk):

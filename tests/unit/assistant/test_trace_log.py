@@ -117,7 +117,22 @@ def test_thread_lives_on_when_a_trace_has_a_defect(caplog: pytest.LogCaptureFixt
         log.keep(trace("2"))
         assert log.flush()
     assert list(store.records) == ["chatcmpl-2"]
-    assert "could not be stored" in caplog.text
+    assert "1 traces of answers were not stored: TypeError: not JSON" in caplog.text
+
+
+def test_traces_are_still_written_when_old_ones_cannot_be_deleted(caplog: pytest.LogCaptureFixture):
+    class Stuck(Store):
+        def prune(self, **_: Any) -> int:
+            self.swept.set()
+            raise FULL
+
+    store = Stuck()
+    with opened(store) as log:
+        assert store.swept.wait(5)
+        log.keep(trace())
+        assert log.flush()
+    assert list(store.records) == ["chatcmpl-1"]
+    assert "could not be deleted: No space is left." in caplog.text
 
 
 def test_traces_are_lost_rather_than_waited_for_when_too_many_wait(caplog: pytest.LogCaptureFixture):

@@ -77,6 +77,15 @@ async def test_failed_answer_is_found_by_the_id_in_its_header(folder: FakeFolder
     assert trace["answer"] is None
 
 
+async def test_question_without_utf8_is_told_with_a_question_mark(folder: FakeFolder):
+    assistant = ScriptedAssistant(*script("好"))
+    app = build(folder, assistant)
+    async for _ in assistant.astream("年假\ud842？", answer_id="chatcmpl-1"):
+        pass
+    assert (await get(app, "/v1/answers/chatcmpl-1")).json()["question"] == "年假?？"
+    assert (await get(app, "/v1/answers")).json()["data"][0]["question"] == "年假?？"
+
+
 async def test_unknown_answer_is_404(folder: FakeFolder):
     reply = await get(build(folder, ScriptedAssistant()), "/v1/answers/chatcmpl-x")
     assert (reply.status_code, reply.json()["error"]["code"]) == (404, "answer_not_found")
