@@ -21,8 +21,8 @@ from collections.abc import Sequence
 
 from retrieval.errors import HuoziError, Message
 
-SUPPORTED_EN = "txt, md, html, pdf, docx, xlsx, xls, ods, csv, json, pptx and eml"
-SUPPORTED_ZH = "txt、md、html、pdf、docx、xlsx、xls、ods、csv、json、pptx、eml"
+SUPPORTED_EN = "txt, md, html, pdf, docx, xlsx, xls, csv, json, pptx, eml, rtf, odt, ods and epub"
+SUPPORTED_ZH = "txt、md、html、pdf、docx、xlsx、xls、csv、json、pptx、eml、rtf、odt、ods、epub"
 
 
 class IngestError(HuoziError):

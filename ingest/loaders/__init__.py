@@ -15,7 +15,7 @@ from ingest.settings import LoadSettings
 
 __all__ = ["SUFFIXES", "LoadedFile", "is_candidate", "load"]
 
-_NAMES = ("text", "markdown", "html", "pdf", "docx", "xlsx", "xls", "csv", "pptx", "eml", "json")
+_NAMES = ("text", "markdown", "html", "pdf", "docx", "xlsx", "xls", "csv", "pptx", "eml", "json", "rtf", "odt", "epub")
 _MODULES = {name: f"ingest.loaders.{name}" for name in _NAMES}
 
 

@@ -28,6 +28,7 @@ SUFFIXES = {
     ".csv": "csv", ".tsv": "csv",
     ".pptx": "pptx", ".pptm": "pptx", ".ppsx": "pptx",
     ".eml": "eml",
+    ".rtf": "rtf", ".odt": "odt", ".epub": "epub",
     ".json": "json", ".jsonl": "json", ".ndjson": "json",
 }  # fmt: skip
 """Suffix -> loader, for the formats that are supported."""
@@ -35,10 +36,7 @@ SUFFIXES = {
 _UNSUPPORTED_SUFFIXES = {
     ".doc": Message("an old Word file (.doc)", "旧版 Word 文件（.doc）"),
     ".wps": Message("a WPS file", "WPS 文件"),
-    ".rtf": Message("an RTF file", "RTF 文件"),
-    ".odt": Message("an OpenDocument text", "OpenDocument 文本"),
     ".ppt": Message("an old PowerPoint file (.ppt)", "旧版 PowerPoint 文件（.ppt）"),
-    ".epub": Message("an EPUB book", "EPUB 电子书"),
 }
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", Message("a PNG image", "PNG 图片")),
@@ -66,7 +64,7 @@ _ZIP_MEMBERS = (
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_STREAMS = (("WordDocument", ".doc"), ("PowerPoint Document", ".ppt"))
 _OLE_WORKBOOKS = ("Workbook", "Book")
-_ZIPPED = ("docx", "xlsx", "xls", "pptx")
+_ZIPPED = ("docx", "xlsx", "xls", "pptx", "odt", "epub")
 _HTML_START = re.compile(
     rb"^\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
 )
@@ -141,7 +139,7 @@ def _open_document(data: bytes, names: list[str]) -> str:
     # Stored without compression as the first member, so that it can be read here.
     if b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet" in data[:200]:
         return "xls"
-    return ".epub" if any(name.endswith(".opf") for name in names) else ".odt"
+    return "epub" if any(name.endswith(".opf") for name in names) else "odt"
 
 
 def _check_unpacked(members: list[zipfile.ZipInfo], source: str, settings: LoadSettings) -> None:
@@ -184,11 +182,11 @@ def _recognise_text(data: bytes, source: str) -> str:
     if _HTML_START.match(head):
         return "html"
     if head.startswith(b"{\\rtf"):
-        raise UnsupportedFormatError(source, _UNSUPPORTED_SUFFIXES[".rtf"])
+        return "rtf"
     if _MAIL_START.match(head):
         return "eml"
     loader = SUFFIXES.get(suffix, "text")
-    if loader in ("pdf", *_ZIPPED):
+    if loader in ("pdf", "rtf", *_ZIPPED):
         raise BrokenFileError(source, loader, "it does not start like one")
     if suffix in _UNSUPPORTED_SUFFIXES and _has_controls(head):
         raise UnsupportedFormatError(source, _UNSUPPORTED_SUFFIXES[suffix])

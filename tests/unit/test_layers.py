@@ -47,6 +47,7 @@ OWNERS = {
         "retrieval/langchain_retriever.py",
     },
     "pypdfium2": {"ingest/loaders/pdf.py"},
+    "striprtf": {"ingest/loaders/rtf.py"},
     "pptx": {"ingest/loaders/pptx.py"},
     "openpyxl": {"ingest/loaders/xlsx.py"},
     "python_calamine": {"ingest/loaders/xls.py", "ingest/loaders/xlsx.py"},

@@ -1,0 +1,51 @@
+"""Rich text (.rtf): its words, one paragraph a line, rows of cells as tables; by striprtf."""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby
+
+from ingest.clean import clean_line
+from ingest.errors import BrokenFileError, FileTooLargeError
+from ingest.loaders.base import LoadedFile, choose_title
+from ingest.loaders.builder import DocumentBuilder
+from ingest.settings import LoadSettings
+
+_TITLE = re.compile(r"\{\\title ([^{}]{1,400})\}")
+_CODE_PAGE = re.compile(r"\\ansicpg\d{3,5}")
+
+
+def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
+    """Parse control words away."""
+    # The format is ASCII; other bytes are in the code page that its head names.
+    raw = data.decode("latin-1")
+    if len(raw) > settings.max_text_chars:
+        raise FileTooLargeError(source, len(raw), settings.max_text_chars // (1024 * 1024), unpacked=True)
+    page = _CODE_PAGE.search(raw[:4096])
+    title = _TITLE.search(raw)
+    try:
+        text = _plain(raw)
+        said = _plain(f"{{\\rtf1{page[0] if page else ''} {title[1]}}}") if title else ""
+    except (ValueError, LookupError, TypeError, OverflowError) as exc:
+        raise BrokenFileError(source, "rtf", f"{type(exc).__name__}: {exc}"[:200]) from exc
+    builder = DocumentBuilder(source, settings)
+    for is_row, lines in groupby(text.split("\n"), key=_is_row):
+        if is_row:
+            builder.table([line.removesuffix("|").split("|") for line in lines], has_header=False)
+        else:
+            for line in lines:
+                builder.paragraph(line)
+    return LoadedFile(builder.build(choose_title([clean_line(said)], source)), "application/rtf", "rtf")
+
+
+def _plain(raw: str) -> str:
+    from striprtf.striprtf import rtf_to_text
+
+    text = str(rtf_to_text(raw, errors="replace"))
+    # A character beyond U+FFFF is written as its two UTF-16 halves.
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _is_row(line: str) -> bool:
+    """Tell a table's row: each of its cells ends with a bar."""
+    return line.endswith("|") and line.count("|") > 1
