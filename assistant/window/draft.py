@@ -86,16 +86,18 @@ def texts_of(source: Source) -> tuple[str, str]:
     return whole[: len(whole) - len(lines[-1])], lines[-1]
 
 
-def unit_texts(source: Source, text: str, most_chars: int) -> tuple[tuple[Unit, ...], list[str]]:
-    """Return a source's units and the text of each; none where they are not known to add up to `text`.
+def unit_texts(source: Source, text: str, most_chars: int) -> tuple[tuple[Unit, ...], list[str], int]:
+    """Return a source's units, the text of each, and how many dots only the whole text has.
 
-    What only the whole text shows, such as a delimiter over two sentences, can change it; such a text stays whole.
+    A delimiter or marker over two units is seen in the whole text alone. There are no units without a text.
     """
+    if not text:
+        return (), [], 0
     held = units(source.text, most_chars)
     if source.text.strip() == text:  # nothing in it to neutralise, as in nearly all
-        return held, [source.text[unit.start : unit.end] for unit in held]
+        return held, [source.text[unit.start : unit.end] for unit in held], 0
     shown = [_whole(as_data(source.text[unit.start : unit.end])) for unit in held]
-    return (held, shown) if text and "".join(shown).strip() == text else ((), [])
+    return held, shown, max(0, len(text) - len("".join(shown).strip()))
 
 
 def _clean(text: str) -> str:

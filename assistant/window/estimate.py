@@ -6,7 +6,7 @@ from assistant.window.bound import token_bound
 
 _RATE = 0.2
 _SHORT = 40
-_LOW, _HIGH = 1.15, 1.25
+_LOW, _HIGH = 1.08, 1.25
 """How far a text may lie from what was learnt."""
 
 

@@ -27,6 +27,13 @@ SPARE = 0.01
 """Of the budget, that may stay empty for the sake of whole sentences."""
 
 
+MOST_EMPTY = 2
+"""Times as much empty: another choice of sources is looked for."""
+
+_TRIED = 8
+_Kept = tuple[Source, int]
+
+
 @dataclass(frozen=True, slots=True)
 class SourceCost:
     """Tokens of a source.
@@ -107,7 +114,7 @@ def fit(
         raise prompt_too_long(costs.question, costs.system, answer_tokens, window_tokens)
     n_turns = _turns_kept(draft, costs, room, n_gone_turns)
     history = sum(costs.turns[len(costs.turns) - n_turns :])
-    shown = _sources_kept(draft.sources, costs, room - history, spare=int(budget * SPARE))
+    shown = _sources_kept(draft.sources, costs, room - history, spare=max(1, int(budget * SPARE)))
     kept = tuple(source for source, _ in shown)
     numbers = {source.number for source in kept}
     return ContextWindow(
@@ -153,21 +160,47 @@ def _stepped(least: int, n_before: int, n_left: int) -> int:
     return -(-(n_before + least) // step) * step - n_before
 
 
-def _sources_kept(sources: Sequence[Source], costs: Costs, room: int, *, spare: int) -> list[tuple[Source, int]]:
+def _sources_kept(sources: Sequence[Source], costs: Costs, room: int, *, spare: int) -> list[_Kept]:
     """Return the sources that stay, some shortened, and what each takes."""
     totals = [cost.total for cost in costs.sources]
-    chosen = {at: (sources[at], totals[at]) for at in choose(sources, totals, room)}
-    left = room - sum(cost for _, cost in chosen.values())
-    gone = [at for at in range(len(sources)) if at not in chosen]
-    for at in sorted(gone, key=lambda at: (-sources[at].value, at)) if left > spare else ():
-        cost = costs.sources[at]
-        room = left - cost.head
-        if cut := shorten(sources[at], cost.units, cost.unit_tokens, room, mark=costs.mark, spare=spare):
-            chosen[at] = cut[0], cost.head + cut[1]
-            left -= chosen[at][1]
+    kept = {at: (sources[at], totals[at]) for at in choose(sources, totals, room)}
+    left = room - sum(cost for _, cost in kept.values())
+    gone = sorted(set(range(len(sources))) - kept.keys(), key=lambda at: (-sources[at].value, at))
+    for at in gone:
         if left <= spare:
             break
-    return [chosen[at] for at in sorted(chosen)]
+        if part := _part(sources, costs, at, left, spare):
+            kept[at] = part
+            left -= part[1]
+    if left > MOST_EMPTY * spare:
+        kept = _swapped(sources, costs, kept, [at for at in gone if at not in kept][:_TRIED], left, spare) or kept
+    return [kept[at] for at in sorted(kept)]
+
+
+def _part(sources: Sequence[Source], costs: Costs, at: int, room: int, spare: int) -> _Kept | None:
+    """Return a source without its middle, or None if nothing useful of it fits."""
+    cost = costs.sources[at]
+    cut = shorten(sources[at], cost.units, cost.unit_tokens, room - cost.head, mark=costs.mark, spare=spare)
+    return (cut[0], cost.head + cut[1]) if cut else None
+
+
+def _swapped(
+    sources: Sequence[Source], costs: Costs, kept: dict[int, _Kept], gone: Sequence[int], left: int, spare: int
+) -> dict[int, _Kept] | None:
+    """Return the same with one source less and a part of another, larger one, by which least worth is lost."""
+    best = max(kept, key=lambda at: (sources[at].value, -at), default=None)
+    found: list[tuple[float, int, int, _Kept]] = []
+    for out in sorted(kept.keys() - {best}, key=lambda at: (sources[at].value, at))[:_TRIED]:
+        for at in gone:
+            room = left + kept[out][1]
+            part = _part(sources, costs, at, room, spare)
+            if part is not None and room - part[1] <= MOST_EMPTY * spare:
+                won = sources[at].value * part[1] / costs.sources[at].total
+                found.append((won - sources[out].value, -out, at, part))
+    if not found:
+        return None
+    _, out, at, part = max(found, key=lambda one: one[:3])
+    return {number: one for number, one in kept.items() if number != -out} | {at: part}
 
 
 def _dropped(source: Source, tokens: int) -> DroppedSource:

@@ -21,6 +21,9 @@ from assistant.window.who_counts import WhoCounts
 MAX_CALLS = 2
 """Requests for counts that one prompt may take."""
 
+FULL = 0.97
+"""Of the budget: a prompt of so much is full."""
+
 CHEAP_TOKENS = 8_192
 """A prompt of so few tokens is always counted once more as a whole: that takes a few milliseconds."""
 TRUSTED_AFTER = 2
@@ -93,6 +96,11 @@ class Packer:
         # What two texts take together may differ from what each takes, by a merge where they meet.
         reserve = 0 if meter.counted == "bound" else int(self._drift * room.budget) + 1
         window = _fit(priced, room, reserve)
+        if calls < MAX_CALLS and priced.gone and window.cut.tokens.total < FULL * room.budget:
+            # Sources took less than they were taken for: there is room for more.
+            priced = await price(meter, wanted, room.budget)
+            calls += priced.costs.calls
+            window = _fit(priced, room, reserve)
         if calls < MAX_CALLS and self._is_doubtful(window):
             calls += 1
             size = await meter.size(window.messages)
@@ -105,7 +113,7 @@ class Packer:
 
     def _is_doubtful(self, window: ContextWindow) -> bool:
         tokens = window.cut.tokens
-        if window.cut.counted == "bound" or tokens.total < tokens.budget * 0.97:
+        if window.cut.counted == "bound" or tokens.total < FULL * tokens.budget:
             return False
         return tokens.total <= CHEAP_TOKENS or self._n_confirmed < TRUSTED_AFTER
 

@@ -15,6 +15,8 @@ from assistant.window.shorten import Unit
 
 _UNIT_CHARS = 16, 60
 """Longest unit of a source that may be shortened, in a small window and in a large one."""
+_DOT_TOKENS = 2
+"""Most that a dot takes, by its bytes."""
 _SURE = 0.85
 """Of the room: sources that are likely to end before it are counted whole, which is faster than in units."""
 
@@ -45,6 +47,7 @@ class _Shown:
     text: str
     units: tuple[Unit, ...] = ()
     unit_texts: tuple[str, ...] = ()
+    n_dots: int = 0
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -121,7 +124,9 @@ async def _costs(meter: Meter, wanted: Draft, shown: Sequence[_Shown]) -> Costs:
     for one, part in zip(shown, parts, strict=True):
         head, *held = rest[: len(part)]
         rest = rest[len(part) :]
-        sources.append(SourceCost(head, sum(held), one.units, tuple(held) if one.units else ()))
+        sources.append(
+            SourceCost(head + _DOT_TOKENS * one.n_dots, sum(held), one.units, tuple(held) if one.units else ())
+        )
     return Costs(
         system + meter.around("system"),
         tuple(turn_costs),
@@ -164,5 +169,5 @@ def _worth_counting(
 
 
 def _in_units(one: _Shown, most_chars: int) -> _Shown:
-    held, texts = unit_texts(one.source, one.text, most_chars)
-    return replace(one, units=held, unit_texts=tuple(texts))
+    held, texts, n_dots = unit_texts(one.source, one.text, most_chars)
+    return replace(one, units=held, unit_texts=tuple(texts), n_dots=n_dots)

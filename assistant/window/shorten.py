@@ -11,6 +11,8 @@ from retrieval.rerankers.coverage import sentence_spans
 
 Span = tuple[int, int]
 
+# Outside most vocabularies, so up to four tokens each: rare characters, emoji.
+_RARE = re.compile(r"[\u3400-\u4dbf\U00010000-\U0010ffff]")
 _CLAUSE = re.compile(r"[^，、；：,;:\n]*[，、；：,;:\n]*\s*")
 
 
@@ -134,6 +136,8 @@ def _gaps(held: Sequence[Unit], kept: set[int]) -> tuple[Span, ...]:
 
 
 def _clauses(text: str, start: int, end: int, most_chars: int) -> Iterator[Span]:
+    if _RARE.search(text, start, end):
+        most_chars = max(1, most_chars // 4)
     if end - start <= most_chars:
         yield start, end
         return

@@ -71,12 +71,13 @@ def test_texts_of_a_source_join_to_what_is_shown_when_it_has_a_table_header() ->
 def test_units_join_to_the_text_when_nothing_spans_two_of_them() -> None:
     one = Source(1, (source("年假5天。" * 3 + "病假凭<|证明|>休，" * 12),))
     _, text = texts_of(one)
-    held, texts = unit_texts(one, text, 60)
-    assert len(held) == len(texts) > 4 and "".join(texts) == text
+    held, texts, n_dots = unit_texts(one, text, 60)
+    assert len(held) == len(texts) > 4 and "".join(texts) == text and n_dots == 0
     assert max(map(len, texts)) <= 70
 
 
-def test_a_text_has_no_units_when_a_delimiter_spans_two_sentences() -> None:
+def test_dots_are_told_when_only_the_whole_text_has_them() -> None:
     one = Source(1, (source("前文很长。" * 20 + "<\n资料>后文。"),))
     _, text = texts_of(one)
-    assert "<·\n资料>" in text and unit_texts(one, text, 60) == ((), [])
+    _, texts, n_dots = unit_texts(one, text, 60)
+    assert "<·\n资料>" in text and (len(text), n_dots) == (len("".join(texts)) + 1, 1)
