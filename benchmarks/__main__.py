@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _SHARED = {"__init__", "__main__", "measure", "texts", "embedder", "servers"}
-_QUALITY = {"encodings", "quality", "splitting", "support"}  # long, and in need of the evaluation's sets: only when named
+_QUALITY = {"conversations", "encodings", "quality", "splitting", "support"}  # long, and in need of the evaluation's sets: only when named
 
 
 def names() -> list[str]:

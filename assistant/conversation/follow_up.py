@@ -10,7 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from assistant.conversation.leaning import asks_for_more, leans_on_history, needs_subject, speaks_of_answer
+from assistant.conversation.alike import without_rival
+from assistant.conversation.leaning import (
+    asks_for_more,
+    leans_on_history,
+    needs_subject,
+    only_continues,
+    speaks_of_answer,
+)
 from assistant.conversation.ordinals import resolve_ordinal
 from assistant.conversation.search import Search
 from assistant.conversation.small_talk import is_small_talk
@@ -21,6 +28,7 @@ MAX_TURNS_BACK = 12
 
 _ANSWER_CHARS = 60
 _QUESTION_CHARS = 200  # a pasted document as an earlier turn would drown the question
+_LESS = ""  # in the first place of a context, it lets what follows weigh less
 _MARKERS = re.compile(r"\[\d+\]")
 
 
@@ -34,11 +42,14 @@ def plan_search(question: str, history: Sequence[Turn]) -> Search:
     subject = subject_turn(history)
     if subject is None:
         return Search(named or question)
-    answer = _last(history, "assistant") if named is None and needs_subject(question) else ""
-    context = [subject[:_QUESTION_CHARS], _MARKERS.sub("", answer).strip()[:_ANSWER_CHARS]]
-    if speaks_of_answer(question, _last(history, "user")):
-        context.reverse()
-    return Search(named or question, tuple(text for text in context if text))
+    subject = subject[:_QUESTION_CHARS]
+    if named is not None:
+        return Search(named, (subject,))
+    if not needs_subject(question):
+        return Search(question, (_LESS, without_rival(question, subject) if only_continues(question) else subject))
+    answer = _MARKERS.sub("", _last(history, "assistant")).strip()[:_ANSWER_CHARS]
+    context = (answer, subject) if speaks_of_answer(question, _last(history, "user")) else (subject, answer)
+    return Search(question, tuple(text for text in context if text))
 
 
 def subject_turn(history: Sequence[Turn]) -> str | None:

@@ -81,7 +81,12 @@ _SAME_KIND = (
 def leans_on_history(question: str) -> bool:
     """Whether the question may need what was said before: it points back, only continues, or is short."""
     folded = fold(question)
-    return _n_letters(folded) < SHORT_CHARS or _needs(question, folded) or bool(_CONTINUES.search(folded))
+    return _n_letters(folded) < SHORT_CHARS or _needs(question, folded) or only_continues(question)
+
+
+def only_continues(question: str) -> bool:
+    """Whether the question begins or ends as one that goes on from the last: 那北上车站呢？, "what about JAXR?"."""
+    return _CONTINUES.search(fold(question)) is not None
 
 
 def needs_subject(question: str) -> bool:

@@ -52,7 +52,7 @@ class Rewriter:
             _log.info("Searching without a rewriting: %s", error or "the model server took too long")
             return None
         said = [turn.text for turn in history[-2:] if turn.role in _SPEAKERS]
-        return checked(reply, question, list(dict.fromkeys([*leans_on, *said])))
+        return checked(reply, question, [text for text in dict.fromkeys([*leans_on, *said]) if text])
 
 
 def _told(history: Sequence[Turn]) -> str:

@@ -11,7 +11,8 @@ class Search:
 
     Args:
         question: The question, trimmed; of one that only asks for more (继续), the one that it continues.
-        context: What was said before and helps to find its documents, most helpful first; empty if it stands alone.
+        context: What was said before and helps to find its documents, most helpful first, each at less weight; empty
+            if it stands alone. An empty text takes a place.
     """
 
     question: str

@@ -25,9 +25,24 @@ def test_the_turn_with_the_subject_and_the_answer_are_added_when_the_question_la
     )
 
 
-@pytest.mark.parametrize("question", ["北上车站呢？", "年假几天"])
-def test_the_answer_is_left_out_when_the_question_may_name_its_own_subject(question: str) -> None:
-    assert plan_search(question, PLAYFISH).context == ("Playfish的总部在哪里？",)
+@pytest.mark.parametrize("question", ["年假几天", "JAXR呢"])
+def test_the_turn_before_weighs_less_when_the_question_may_name_its_own_subject(question: str) -> None:
+    assert plan_search(question, talk("北上车站的地址？", "岩手县")).context == ("", "北上车站的地址？")
+
+
+@pytest.mark.parametrize(
+    ("question", "before", "rest"),
+    [
+        ("那北上车站呢？", "水泽江刺车站所处的位置是哪里？", "所处的位置是哪里？"),
+        ("病假呢？", "年假有几天？", "有几天？"),
+        ("2022年呢？", "2021年营业收入是多少？", "营业收入是多少？"),
+        ("那上海呢", "北京的戶籍政策是什麼？", "的戶籍政策是什麼？"),
+        ("what about JAXR?", "Where is Playfish based?", "Where is Playfish based?"),
+        ("Playfish呢？", "魏斯可金融公司总部位于哪里？", "魏斯可金融公司总部位于哪里？"),
+    ],
+)
+def test_the_name_before_is_left_out_when_another_replaces_it(question: str, before: str, rest: str) -> None:
+    assert plan_search(question, talk(before, "……")).context == ("", rest)
 
 
 def test_history_is_left_out_when_the_question_stands_alone() -> None:
