@@ -73,6 +73,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
         built = await asyncio.to_thread(build, app.state.settings, url=own_url(app.state.settings))
         folder, assistant = folder or built.folder, assistant or built.assistant
+    folder.answers_meanwhile = True
     app.state.parts = Parts(folder, assistant)
     if app.state.settings.llm.base_url is not None:
         # Seconds of imports that the first question would wait for; in a thread, so that the page is there at once.

@@ -162,6 +162,8 @@ TABLE: dict[type[HuoziError], Reply] = {
     assistant_errors.ModelServerSlowError: UNAVAILABLE,
     assistant_errors.ModelServerGarbageError: UNAVAILABLE,
     assistant_errors.ModelServerRefusedError: UNAVAILABLE,
+    assistant_errors.ModelAnswerEmptyError: UNAVAILABLE,
+    assistant_errors.ModelAnswerRepeatsError: UNAVAILABLE,
     serving_errors.ServingError: UNAVAILABLE,
     serving_errors.ModelFilesError: BROKEN,
     serving_errors.DownloadError: UNAVAILABLE,

@@ -6,6 +6,8 @@
     │   │   ├── ModelServerDownError     nobody answers there
     │   │   ├── ModelServerSlowError     silent for too long
     │   │   ├── ModelServerGarbageError  its stream is not what the OpenAI protocol says, or broke off
+    │   │   ├── ModelAnswerEmptyError    the model wrote not a word
+    │   │   ├── ModelAnswerRepeatsError  it only repeats itself
     │   │   └── ModelServerRefusedError  it answered with an error
     │   ├── ChatTemplateError            a conversation that the model cannot take
     │   ├── PromptTooLongError           the question alone does not fit into the window
@@ -96,6 +98,18 @@ class ModelServerGarbageError(ModelServerError):
     code = "model_server_garbage"
 
 
+class ModelAnswerEmptyError(ModelServerError):
+    """The model ended its answer without a word."""
+
+    code = "model_answer_empty"
+
+
+class ModelAnswerRepeatsError(ModelServerError):
+    """The model said the same over and over, and nothing that could be kept."""
+
+    code = "model_answer_repeats"
+
+
 class ModelServerRefusedError(ModelServerError):
     """The model server answered with an error.
 
@@ -169,6 +183,37 @@ def server_garbage(url: str) -> ModelServerGarbageError:
         hint=Message(
             en="Try again; if it happens again, look into the model server's log.",
             zh="请重试；如果再次出现，请查看模型服务的日志。",
+        ),
+    )
+
+
+def answer_empty(url: str, finish_reason: str) -> ModelAnswerEmptyError:
+    """Build the error for an answer without a word."""
+    return ModelAnswerEmptyError(
+        Message(
+            en=f"The model at {url!r} ended its answer without a word (finish_reason {finish_reason!r}).",
+            zh=f"{url!r} 的模型一个字也没有写就结束了回答（finish_reason 为 {finish_reason!r}）。",
+        ),
+        hint=Message(
+            en="Ask again; if it happens again, check the server's chat template, or raise HUOZI_LLM__MAX_TOKENS if the"
+            " model spends them on thinking.",
+            zh="请重试；如果再次出现，请检查模型服务的对话模板；如果模型把词元都用在了思考上，"
+            "请调大 HUOZI_LLM__MAX_TOKENS。",
+        ),
+    )
+
+
+def answer_repeats(url: str) -> ModelAnswerRepeatsError:
+    """Build the error for an answer of which nothing is left without its repetitions."""
+    return ModelAnswerRepeatsError(
+        Message(
+            en=f"The model at {url!r} repeated itself without end; nothing that it wrote could be kept.",
+            zh=f"{url!r} 的模型不停地重复同样的话，没有可以保留的内容。",
+        ),
+        hint=Message(
+            en="Ask in other words; if it happens often, raise HUOZI_LLM__TEMPERATURE, or check the server's chat"
+            " template.",
+            zh="请换个问法；如果经常出现，请调高 HUOZI_LLM__TEMPERATURE，或检查模型服务的对话模板。",
         ),
     )
 

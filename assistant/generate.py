@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 FinishReason = Literal["stop", "length"]
 _MAX_REASON_CHARS = 300
+_CHARS_A_TOKEN = 8
+_SHORT_CHARS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,15 @@ class Generator:
         """The served model's name."""
         return self._settings.model
 
+    @property
+    def shown_url(self) -> str:
+        """The server's address, for messages."""
+        return self._settings.shown_url
+
     async def stream(self, messages: Sequence[Turn], sampling: Sampling = Sampling()) -> AsyncGenerator[Piece, None]:
         """Stream the model's answer; closing the iterator closes the server's stream.
+
+        It ends with reason `length` where the text is longer than so many tokens can be (`most_chars`).
 
         Raises:
             ModelServerError: The server is down, slow, refuses, or its stream is broken.
@@ -93,6 +102,7 @@ class Generator:
             "response_format": choice if sampling.choices else None,
         }
         given = {key: value for key, value in options.items() if value is not None}
+        room = most_chars(sampling.max_tokens or self._settings.max_tokens)
         finished = False
         with _translated(self._settings), self._noting_overflow():
             model = self._model()
@@ -101,6 +111,11 @@ class Generator:
                 async for chunk in chunks:
                     piece = _piece(chunk)
                     finished = finished or piece.finish_reason is not None
+                    room -= len(piece.text)
+                    if room < 0 and not finished:
+                        # The server does not count: the answer would have no end.
+                        yield Piece(piece.text, piece.usage, "length")
+                        return
                     yield piece
         if not finished:
             raise server_garbage(self._settings.shown_url)
@@ -154,6 +169,11 @@ def _chat_model(settings: LlmSettings) -> ChatHuozi:
         send_stop_ids=settings.send_stop_ids,
         checks_window=False,  # the packer has counted
     )
+
+
+def most_chars(max_tokens: int) -> int:
+    """Return how many characters so many tokens have at most: most have one to five, few more than eight."""
+    return _SHORT_CHARS + _CHARS_A_TOKEN * max_tokens
 
 
 def _piece(chunk: Any) -> Piece:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from assistant.checking.check import NO_ANSWERS, SentenceCheck
 from assistant.checking.links import defuse
+from assistant.checking.loops import LoopGuard
 from assistant.checking.stream import CheckedStream
 from assistant.checking.verdict import SupportVerdict
+from assistant.errors import answer_empty, answer_repeats
 from assistant.events import (
     Answer,
     AnswerEvent,
@@ -31,13 +33,15 @@ from retrieval.errors import Language
 
 @dataclass(slots=True)
 class Ending:
-    """What the model server says once, at the end."""
+    """What the model server says once, at the end, and whether the model said anything."""
 
+    has_words: bool = False
     usage: Usage | None = None
     finish_reason: FinishReason | None = None
 
     def note(self, piece: Piece) -> str:
         """Keep what the piece tells, and return its text."""
+        self.has_words = self.has_words or bool(piece.text.strip())
         self.usage = piece.usage or self.usage
         self.finish_reason = piece.finish_reason or self.finish_reason
         return piece.text
@@ -52,21 +56,33 @@ async def generate(
     settings: AnswerSettings,
     language: Language,
 ) -> AsyncGenerator[AnswerEvent, None]:
-    """Ask the model, and check what it says; where nothing of it holds in strict mode, refuse."""
+    """Ask the model, and check what it says; where nothing of it holds in strict mode, refuse.
+
+    Raises:
+        ModelServerError: The model gave no answer, or none that could be kept.
+    """
     chunks = [scored for source in window.sources for scored in source.chunks]
     page_of = await asyncio.to_thread(finder.page_finder, chunks)
     yield SourcesEvent(window.sources, "generated")
     check = SentenceCheck(window.sources, found.retrieval.question, page_of)
     checked = CheckedStream(check, settings.mode)
     writer = _Writer(checked, SupportVerdict(generator, check) if settings.verdict == "model" else None)
-    ending = Ending()
+    ending, guard = Ending(), LoopGuard()
     async with aclosing(generator.stream(window.messages, sampling)) as pieces:
         async for piece in pieces:
-            for event in await writer.events(checked.feed(ending.note(piece))):
+            for event in await writer.events(guard.pass_on(checked.feed(ending.note(piece)), checked.unsettled)):
                 yield event
-    for event in await writer.events(checked.finish(), is_last=True):
+            if guard.is_loop:
+                ending.finish_reason = "length"
+                break
+    for event in await writer.events(guard.rest(checked.finish()), is_last=True):
         yield event
     text = checked.text
+    is_useless = not text.strip() and not checked.is_refusal
+    if is_useless and guard.is_loop:
+        raise answer_repeats(generator.shown_url)
+    if not ending.has_words or (is_useless and settings.mode == "helpful"):
+        raise answer_empty(generator.shown_url, ending.finish_reason or "")
     is_refused = checked.is_refusal or (settings.mode == "strict" and not checked.has_facts)
     if is_refused and settings.mode == "strict":
         text = await words_of_refusal(found, finder, language)

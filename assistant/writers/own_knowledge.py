@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import prompts
 from assistant.checking.links import defuse
+from assistant.checking.loops import LoopGuard
 from assistant.checking.sentences import SentenceCutter, read_sentence
 from assistant.control_tokens import neutralise
 from assistant.conversation.plan import language_of
+from assistant.errors import answer_empty, answer_repeats
 from assistant.events import Answer, AnswerEvent, DoneEvent, SourcesEvent, TextEvent, Turn, Usage, UsageEvent
 from assistant.finder import Finder, Found
 from assistant.generate import Generator, Sampling
@@ -44,21 +46,29 @@ async def recall(
         finder: As for the other ways to answer; not needed.
         settings: As above.
         language: Of the label, where the question's own is unclear.
+
+    Raises:
+        ModelServerError: The model gave no answer, or none that could be kept.
     """
     del finder, settings
     retrieval = found.retrieval
     yield SourcesEvent((), "generated")
     label = LABEL[language_of(retrieval.question, language)]
-    yield TextEvent(label)
-    text, cutter, ending = label, SentenceCutter(), Ending()
+    text, cutter, guard, ending = "", SentenceCutter(), LoopGuard(), Ending()
     async with aclosing(generator.stream(window.messages, sampling)) as pieces:
         async for piece in pieces:
-            if shown := _shown(cutter.feed(ending.note(piece)), text):
+            if shown := _shown(guard.pass_on(cutter.feed(ending.note(piece)), cutter.pending), text, label):
                 text += shown
                 yield TextEvent(shown)
-    if shown := _shown(cutter.finish(), text):
+            if guard.is_loop:
+                ending.finish_reason = "length"
+                break
+    if shown := _shown(guard.rest(cutter.finish()), text, label):
         text += shown
         yield TextEvent(shown)
+    if not text:
+        url = generator.shown_url
+        raise answer_repeats(url) if guard.is_loop else answer_empty(url, ending.finish_reason or "")
     if ending.usage is not None:
         yield UsageEvent(ending.usage)
     yield DoneEvent(
@@ -86,10 +96,15 @@ def without_sources(window: ContextWindow, question: str) -> ContextWindow:
     return replace(window, messages=messages)
 
 
-def _shown(sentences: list[str], before: str) -> str:
-    """Return sentences without markers, for there are no sources, and without anything active."""
+def _shown(sentences: list[str], before: str, label: str) -> str:
+    """Return sentences without markers, for there are no sources, and without anything active.
+
+    The label comes with the first words: where none come, there is an error instead.
+    """
     shown = ""
     for written in sentences:
         sentence = read_sentence(written)
         shown += defuse(sentence.prefix + sentence.text, before=before + shown)
-    return shown
+    if before:
+        return shown
+    return label + shown.lstrip() if shown.strip() else ""

@@ -21,7 +21,7 @@ from api.app import create_app
 from api.settings import Settings
 from api.sse import decode_events
 from api.wiring import build
-from assistant.settings import LlmSettings
+from assistant.settings import AnswerSettings, LlmSettings
 from tests.servers import Die, EndWithoutFinish, FakeModelServer, Raw, Status, Step, Wait
 from tests.unit.api.service import running
 
@@ -35,7 +35,7 @@ HANDBOOK = """# 员工手册
 第七条 市内交通费凭发票实报实销，每月不超过三百元。
 """
 QUESTION = "工作满十年享受多少天带薪年休假？"
-GOOD = "工作满十年的，享受十天带薪年休假[1]。"
+GOOD = "满十年的，享受十天带薪年休假[1]。"
 SECOND = "婚假为三天，陪产假为十五天[1]。"
 MADE_UP = "月球基地的员工每年前往火星三次。"
 FOREVER = Wait(60)
@@ -81,8 +81,14 @@ class Service:
         text = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
         return chunks[-1] | {"text": text, "finish_reason": chunks[-1]["choices"][0]["finish_reason"]}
 
-    def connections(self) -> int:
-        """Return how many connections to the model server are open on the service's side."""
+    def keeps(self, most: int) -> bool:
+        """Whether soon no more connections to the model server than these are open on the service's side."""
+        end = time.monotonic() + 10
+        while self._connections() > most and time.monotonic() < end:
+            time.sleep(0.05)
+        return self._connections() <= most
+
+    def _connections(self) -> int:
         found = psutil.Process().net_connections("tcp")
         return sum(bool(one.raddr) and one.raddr.port == self.server.port for one in found)
 
@@ -98,14 +104,15 @@ def service(data: Settings, script: Sequence[Step], finish_reason: str = "stop",
             yield tested
             server.script, server.finish_reason = (GOOD,), "stop"
             for stream in (False, True):
-                assert tested.answer(stream)["text"] == "工作满十年的，享受十天带薪年休假[1]。"
-            assert tested.connections() <= 1  # The one that is kept for the next question.
-        assert tested.connections() == 0
+                assert tested.answer(stream)["text"] == GOOD
+            assert tested.keeps(1)  # The one for the next question.
+        assert tested.keeps(0)
 
 
 def broken(url: str) -> str:
     return (
-        f"模型服务 {url!r} 的输出中断，或不是 OpenAI 格式的数据流；以上回答不完整。请重试；如果再次出现，请查看模型服务的日志。"
+        f"模型服务 {url!r} 的输出中断，或不是 OpenAI 格式的数据流；以上回答不完整。"
+        "请重试；如果再次出现，请查看模型服务的日志。"
     )
 
 
@@ -115,8 +122,8 @@ def silent(url: str) -> str:
 
 def empty(url: str, reason: str = "stop") -> str:
     return (
-        f"{url!r} 的模型一个字也没有写就结束了回答（finish_reason 为 {reason!r}）。请重试；如果再次出现，请检查模型服务的"
-        "对话模板；如果模型把词元都用在了思考上，请调大 HUOZI_LLM__MAX_TOKENS。"
+        f"{url!r} 的模型一个字也没有写就结束了回答（finish_reason 为 {reason!r}）。"
+        "请重试；如果再次出现，请检查模型服务的对话模板；如果模型把词元都用在了思考上，请调大 HUOZI_LLM__MAX_TOKENS。"
     )
 
 
@@ -126,8 +133,8 @@ def out_of_tokens(url: str) -> str:
 
 def repeating(url: str) -> str:
     return (
-        f"{url!r} 的模型不停地重复同样的话，没有可以保留的内容。请换个问法；如果经常出现，请调高 HUOZI_LLM__TEMPERATURE，"
-        "或检查模型服务的对话模板。"
+        f"{url!r} 的模型不停地重复同样的话，没有可以保留的内容。"
+        "请换个问法；如果经常出现，请调高 HUOZI_LLM__TEMPERATURE，或检查模型服务的对话模板。"
     )
 
 
@@ -197,7 +204,7 @@ def test_error_follows_what_was_shown_when_the_model_server_fails_late(data, ste
 LOOPS = {
     "the same sentence": [GOOD] * 60,
     "the same sentence with a counter": [f"{i}. {GOOD}\n" for i in range(1, 61)],
-    "the same sentence with other markers": [f"工作满十年的，享受十天带薪年休假[{1 + i % 3}]。" for i in range(60)],
+    "the same sentence with other markers": [f"满十年的，享受十天带薪年休假[{1 + i % 3}]。" for i in range(60)],
     "one character a piece": list(GOOD * 60),
     "words without a full stop behind it": [GOOD, *["年休假，"] * 200],
     "one character": [GOOD, *["的"] * 600],
@@ -257,10 +264,40 @@ def test_answer_ends_when_the_request_asks_for_few_tokens_and_the_server_ignores
 
 
 @STREAMED
+@pytest.mark.parametrize(
+    ("script", "question", "code"),
+    [
+        (["[1]", "[2]"], QUESTION, "model_answer_empty"),
+        ([" \n"], QUESTION, "model_answer_empty"),
+        ([" \n"], "火星探测器使用什么燃料推进？", "model_answer_empty"),
+        (["[1]"], "火星探测器使用什么燃料推进？", "model_answer_empty"),
+        (["好" * 900, FOREVER], "火星探测器使用什么燃料推进？", "model_answer_repeats"),
+    ],
+    ids=["markers", "blanks", "blanks from memory", "markers from memory", "a loop from memory"],
+)
+def test_error_has_its_status_when_helpful_mode_has_nothing_to_show(data, script, question, code, stream):
+    helpful = data.model_copy(update={"answer": AnswerSettings(mode="helpful")})
+    with service(helpful, script, max_tokens=1024) as tested:
+        reply = tested.ask(stream, question)
+        assert (reply.status_code, reply.json()["error"]["code"]) == (503, code)
+
+
+@STREAMED
+def test_repetition_is_cut_when_helpful_mode_answers_from_memory(data, stream):
+    helpful = data.model_copy(update={"answer": AnswerSettings(mode="helpful")})
+    with service(helpful, [MADE_UP] * 60 + [FOREVER], max_tokens=4096, timeout_s=30) as tested:
+        messages = [{"role": "user", "content": "火星探测器使用什么燃料推进？"}]
+        answer = tested.answer(stream, messages=messages)
+        assert answer["text"] == f"以下不来自文档，是模型自己的知识，请自行核实：\n\n{MADE_UP}"
+        assert answer["finish_reason"] == "length"
+        assert tested.server.closed_by_client.wait(10)
+
+
+@STREAMED
 def test_citations_are_dropped_when_their_sources_do_not_exist(data, stream):
-    with service(data, ["工作满十年的，享受十天带薪年休假[1][7][99]。", "婚假为三天[0]【42】。"]) as tested:
+    with service(data, ["满十年的，享受十天带薪年休假[1][7][99]。", "婚假为三天[0]【42】。"]) as tested:
         answer = tested.answer(stream)
-        assert answer["text"] == "工作满十年的，享受十天带薪年休假[1]。婚假为三天[1]。"
+        assert answer["text"] == "满十年的，享受十天带薪年休假[1]。婚假为三天[1]。"
         assert {one["index"] for one in answer["citations"]} == {1}
         trace = httpx.get(f"{tested.url}/v1/answers/{answer['id']}").json()
         dropped = {(one["index"], one["reason"]) for one in trace["answer"]["dropped"]}
@@ -273,7 +310,7 @@ def test_question_is_refused_when_it_has_32000_tokens(data, stream):
         reply = tested.ask(stream, "年假有几天呢？很急。" * 3200)
         error = reply.json()["error"]
         assert (reply.status_code, error["code"]) == (400, "bad_question")
-        assert error["message"] == "问题有 32000 个字符，超过上限 4000。"
+        assert error["message"] == "问题有 32000 个字符，最多 4000 个。请缩短问题，或把长文本作为文档导入后再提问。"
         assert tested.server.requests == []
 
 

@@ -1,12 +1,15 @@
 """The model's answer as a whole text, over a real socket."""
 
+import asyncio
+
 import pytest
 
 from assistant.errors import ModelServerError
 from assistant.events import Turn
-from assistant.generate import Generator, Sampling
+from assistant.generate import Generator, Piece, Sampling, most_chars
 from assistant.settings import LlmSettings
 from tests.scripted_openai import ScriptedOpenAI
+from tests.servers import FakeModelServer, Wait
 
 QUESTION = (Turn("user", "年假为5天。年假有几天？"),)
 
@@ -36,3 +39,27 @@ async def test_complete_raises_when_the_server_is_down() -> None:
     with pytest.raises(ModelServerError):
         await generator.complete(QUESTION)
     await generator.aclose()
+
+
+async def pieces(generator: Generator, sampling: Sampling) -> list[Piece]:
+    return [piece async for piece in generator.stream(QUESTION, sampling)]
+
+
+@pytest.mark.parametrize(("configured", "asked"), [(10, None), (4096, 10)])
+async def test_stream_ends_with_length_when_the_server_ignores_how_long_it_may_be(configured, asked) -> None:
+    script = [*["年假为五天，"] * 100, Wait(60)]
+    with FakeModelServer(script) as server:
+        generator = Generator(LlmSettings(base_url=server.base_url, max_tokens=configured))
+        got = await pieces(generator, Sampling(max_tokens=asked))
+        assert await asyncio.to_thread(server.closed_by_client.wait, 10)
+        await generator.aclose()
+    assert got[-1].finish_reason == "length"
+    assert most_chars(10) < sum(len(piece.text) for piece in got) <= most_chars(10) + 6
+
+
+async def test_stream_keeps_its_reason_when_it_is_as_long_as_it_may_be() -> None:
+    with FakeModelServer(["字" * most_chars(10)]) as server:
+        generator = Generator(LlmSettings(base_url=server.base_url, max_tokens=10))
+        got = await pieces(generator, Sampling())
+        await generator.aclose()
+    assert [piece.finish_reason for piece in got if piece.finish_reason] == ["stop"]
