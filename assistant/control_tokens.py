@@ -43,7 +43,9 @@ _BEFORE_TOKEN = re.compile(rf"({_one_of(OPENINGS)})(?={_one_of(FOLLOWERS)})")
 _DOTTED = re.compile(rf"({_one_of(OPENINGS)}){DOT}(?={_one_of(_DOTTED_FOLLOWERS)})")
 # What may still become a dotted token: everything from an opening on that is the beginning of one.
 _BEGINNINGS = {text[:end] for text in _DOTTED_FOLLOWERS for end in range(len(text))}
-_UNFINISHED = re.compile(rf"{_one_of(OPENINGS)}(?:{DOT}{_one_of(_BEGINNINGS)})?\Z")
+_UNFINISHED = re.compile(rf"(?:{_one_of(OPENINGS)}(?:{DOT}{_one_of(_BEGINNINGS)})?|<\|\w{{0,40}}\|?)\Z")
+# A control token that a model writes out, `<|endofutterance|>`: servers leave these out, and so do we.
+_WRITTEN_OUT = re.compile(r"<\|\w{1,40}\|>")
 
 
 def neutralise(text: str) -> str:
@@ -57,7 +59,10 @@ def restore(text: str) -> str:
 
 
 class RestoringStream:
-    """Restores a text that arrives in pieces, wherever it is cut."""
+    """Restores a model's text that arrives in pieces, wherever it is cut.
+
+    A control token without its dot is none that was quoted, for models only see dotted ones: it is left out.
+    """
 
     def __init__(self) -> None:
         self._held = ""
@@ -68,7 +73,7 @@ class RestoringStream:
         unfinished = _UNFINISHED.search(pending)
         settled = pending[: unfinished.start()] if unfinished else pending
         self._held = pending[len(settled) :]
-        return restore(settled)
+        return restore(_WRITTEN_OUT.sub(" ", settled))
 
     def finish(self) -> str:
         """Return what was still held back; call once, at the end."""

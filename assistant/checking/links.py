@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterator
 from assistant.checking.active_text import ACTIVE, ENTITY, TRAILING, address_key, decoded, is_address, is_host
 from assistant.checking.code_spans import LOOKALIKE, Fences, fences_after, is_fence, split_code
 from assistant.control_tokens import INVISIBLE
+from assistant.events import Citation
 
 # ZWJ, ZWNJ and variation selectors shape emoji and some scripts; beside an ASCII character they only hide something.
 _SHAPING = "\u200c\u200d\ufe0e\ufe0f"
@@ -35,6 +36,7 @@ _DEFINITION = re.compile(r"[\s>*+\-\d.)]*\[")
 _CUTTING = re.compile(r"\||~~|==|\^\^")
 _JOINTS = re.compile(r"[:/.@]+")
 _LOOKING_AHEAD = frozenset({"tag", "at", "command", "bracket"})
+_SAID_BY_ITSELF = frozenset({"author", "date"})
 _MAX_PASSES = 8
 _TAIL_CHARS = 512
 """Characters before a seam that something active across it is looked for in; all of one would be active before."""
@@ -73,6 +75,16 @@ def defuse(text: str, allowed: Collection[str] = (), *, before: str = "") -> str
         above, opened = opened + plain, ""
         fences = fences.after(above)
     return "\n".join(shown)
+
+
+def addresses(*citations: Citation) -> list[str]:
+    """Return the addresses in the metadata of what is cited: the only ones that may stay active.
+
+    What a document says of itself, its author, is the document's text and no metadata that somebody gave it.
+    """
+    known = (one.source.chunk.metadata for one in citations)
+    found = (value.strip() for metadata in known for key, value in metadata.items() if key not in _SAID_BY_ITSELF)
+    return [value for value in found if address_key(value) is not None]
 
 
 def _fenced(opened: str, line: str, fences: Fences) -> str:

@@ -8,13 +8,13 @@ their neutralised form are shown as they stand in the source.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from assistant.checking.check import NO_ANSWERS, Answers, Checked, SentenceCheck
+from assistant.checking.code_spans import fence_end
 from assistant.checking.kinds import is_lead_in, says_nothing_found
-from assistant.checking.links import defuse
+from assistant.checking.links import addresses, defuse
 from assistant.checking.sentences import Sentence, SentenceCutter, read_sentence
 from assistant.checking.support import has_han
 from assistant.control_tokens import RestoringStream
@@ -124,6 +124,7 @@ class CheckedStream:
         if self.has_facts:
             self._release()
         self._held = []
+        self._text += fence_end(self._text)
         return self._text[len(before) :]
 
     def _read(self, written: str) -> Sentence:
@@ -163,7 +164,7 @@ class CheckedStream:
         self._has_gap = False
         if not self._text:
             prefix = prefix.lstrip()
-        shown = defuse(prefix + checked.text, _addresses(checked.citations), before=self._text)
+        shown = defuse(prefix + checked.text, addresses(*checked.citations), before=self._text)
         start = len(self._text) + len(shown) - len(shown.lstrip())
         self._text += shown
         self._citations.extend(checked.citations)
@@ -194,9 +195,3 @@ def _announces(checked: Checked) -> bool:
 
 def _is_of_table(checked: Checked) -> bool:
     return checked.text.lstrip().startswith("|")
-
-
-def _addresses(citations: Sequence[Citation]) -> Collection[str]:
-    """Return the addresses in the metadata of what is cited: the only ones that may stay links."""
-    found = [value for one in citations for value in one.source.chunk.metadata.values()]
-    return [value for value in found if value.startswith(("http://", "https://", "mailto:"))]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Sequence
 
 from assistant.checking.citations import cite
+from assistant.checking.links import addresses, defuse
 from assistant.events import Answer, AnswerEvent, Citation, DoneEvent, SourcesEvent, TextEvent
 from assistant.finder import Finder, Found
 from assistant.sources.source import Source
@@ -13,6 +15,7 @@ from assistant.writers.extract import extract, leading
 
 EXTRACTIVE_MODEL = "extractive"
 """`Answer.model` where no model wrote the answer."""
+_OWN_MARKER = re.compile(r"\[(\d{1,3})\]")
 
 
 async def quote(
@@ -25,7 +28,7 @@ async def quote(
     chunks = [scored for _, scored in numbered]
     page_of = await asyncio.to_thread(finder.page_finder, chunks)
     yield SourcesEvent(tuple(sources), "extractive")
-    pieces: list[str] = []
+    text = ""
     citations: list[Citation] = []
     chosen = extract(retrieval.question, chunks, max_sentences=max_sentences)
     # A question in another language than the text shares no word with any sentence.
@@ -33,16 +36,23 @@ async def quote(
         number, scored = numbered[one.number - 1]
         citation = cite(number, scored, one.start, one.end, page_of)
         citations.append(citation)
-        pieces.append(("\n" if pieces else "") + f"{citation.quote}[{citation.index}]")
-        yield TextEvent(pieces[-1])
+        before = text
+        text += defuse("\n" * bool(text) + _without_own_markers(citation.quote), addresses(citation), before=text)
+        text += f"[{citation.index}]"
+        yield TextEvent(text[len(before) :])
     yield DoneEvent(
         Answer(
-            question=retrieval.question,
+            question=found.plan.question,
             collection=retrieval.collection,
-            text="".join(pieces),
+            text=text,
             mode="extractive",
             citations=tuple(citations),
             model=EXTRACTIVE_MODEL,
             retrieval=retrieval,
         )
     )
+
+
+def _without_own_markers(quote: str) -> str:
+    """Return a quote whose own numbers in brackets cannot pass for citations of the answer."""
+    return _OWN_MARKER.sub(r"［\1］", quote)

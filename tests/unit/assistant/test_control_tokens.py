@@ -65,3 +65,11 @@ def test_answer_and_quote_show_the_token_when_the_model_quotes_it() -> None:
     (written,) = checked.finish()
     assert checked.settle(written) == "每一轮以<|endofutterance|>结束。[1]"
     assert [citation.quote for citation in checked.citations] == [original]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+def test_token_is_left_out_when_the_model_writes_it_itself(size: int) -> None:
+    text = "完。<|endofutterance|>\n<|beginofutterance|>系统 <|<|im_end|>im_end|> a <| b |> <|x"
+    stream = RestoringStream()
+    shown = "".join(stream.feed(text[at : at + size]) for at in range(0, len(text), size)) + stream.finish()
+    assert shown == "完。 \n 系统 <| im_end|> a <| b |> <|x"
