@@ -16,7 +16,9 @@ from api.cli.output import IngestMeter, note, out, out_json
 from api.cli.session import Session, session_of
 
 if TYPE_CHECKING:
+    from api.wiring import Built
     from assistant.evaluation.corpus import CorpusDocument
+    from assistant.evaluation.run import EvalPlan
     from ingest import Ingestor
     from ingest.report import IngestReport
 
@@ -56,6 +58,28 @@ def build(say: Say) -> click.Command:
             metavar=say("个数", "N"),
             help=say("只问这么多个问题，均匀抽取", "ask only so many questions, spread evenly"),
         ),
+        click.Option(
+            ["-c", "--collection"],
+            metavar=say("集合", "NAME"),
+            help=say(
+                "问数据目录中已有的集合，不导入文档",
+                "ask a collection that the data folder holds already; no documents are ingested",
+            ),
+        ),
+        click.Option(
+            ["--calibrate"],
+            is_flag=True,
+            help=say(
+                "按这些问题校准集合何时拒答，不生成回答；交叉验证更好才保存",
+                "learn from the questions when the collection is to refuse, and keep that if it is better on questions "
+                "held out; no answers are made",
+            ),
+        ),
+        click.Option(
+            ["--uncalibrate"],
+            is_flag=True,
+            help=say("撤销集合的校准", "forget what a collection was calibrated to"),
+        ),
         json_option(say),
         help=say(
             "评测：导入文件夹中的文档，逐个提问并打分。\n\n文件夹中有 queries.jsonl（或 questions.jsonl），"
@@ -73,20 +97,31 @@ def run(
     run_file: Path | None,
     data: Path | None,
     limit: int | None,
+    collection: str | None,
+    calibrate: bool,
+    uncalibrate: bool,
     as_json: bool,
 ) -> int:
-    """Evaluate; 1 if a question ended in an error."""
+    """Evaluate, or calibrate; 1 if a question ended in an error."""
     session = session_of(ctx)
     say = session.say
     from api.wiring import build
     from assistant.evaluation.run import EvalPlan, evaluate_folder
 
-    with data_folder(data) as place:
-        settings = session.settings().model_copy(update={"data_dir": place})
-        with build(settings, purpose="eval") as built:
-            plan = EvalPlan(folder, collection=folder.resolve().name or "eval", corpus=corpus, limit=limit)
-            ingests = _Ingests(built.ingestor, session)
-            report = evaluate_folder(plan, built.assistant, ingests, progress=_AskMeter(say))
+    settings = session.settings()
+    place = data if data is not None or collection is None else settings.data_dir
+    with (
+        data_folder(place) as opened,
+        build(settings.model_copy(update={"data_dir": opened}), purpose="eval") as built,
+    ):
+        name = collection or folder.resolve().name or "eval"
+        plan = EvalPlan(folder, collection=name, corpus=corpus, limit=limit)
+        ingests = _Ingests(built.ingestor, session) if collection is None else None
+        if uncalibrate:
+            return _forget(built, name, say)
+        if calibrate:
+            return _calibrate(plan, built, ingests, say, is_temporary=place is None, as_json=as_json)
+        report = evaluate_folder(plan, built.assistant, ingests, progress=_AskMeter(say))
     if run_file is not None:
         report.write_run(run_file)
     for query_id, message in report.failed:
@@ -96,6 +131,46 @@ def run(
     else:
         out(report.as_table())
     return 1 if report.failed else 0
+
+
+def _calibrate(
+    plan: EvalPlan, built: Built, ingests: _Ingests | None, say: Say, *, is_temporary: bool, as_json: bool
+) -> int:
+    from assistant.evaluation.calibrate import calibrate_folder
+
+    catalog = built.folder.catalog
+    report = calibrate_folder(plan, built.assistant, catalog, ingests, progress=_AskMeter(say))
+    if as_json:
+        out_json(report.as_json())
+    else:
+        out(report.as_table())
+    if not report.is_kept:
+        note(say("留出的问题上没有更好，未保存。", "Not better on the questions held out: nothing was changed."))
+    elif is_temporary:
+        note(
+            say(
+                "数据目录是临时的，校准不会保留；请用 --data 或 --collection。",
+                "The data folder is a temporary one and the calibration goes with it: name --data or --collection.",
+            )
+        )
+    else:
+        note(
+            say(
+                f"已保存到集合“{report.collection}”；--uncalibrate 可撤销。",
+                f"Kept with the collection {report.collection!r}; --uncalibrate forgets it.",
+            )
+        )
+    return 0
+
+
+def _forget(built: Built, name: str, say: Say) -> int:
+    from assistant.evaluation.calibrate import forget_calibration
+
+    if forget_calibration(built.folder.catalog, name):
+        note(say(f"已撤销集合“{name}”的校准。", f"Forgot the calibration of the collection {name!r}."))
+    else:
+        note(say(f"集合“{name}”没有校准。", f"The collection {name!r} has no calibration."))
+    return 0
 
 
 @contextmanager

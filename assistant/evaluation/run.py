@@ -56,20 +56,23 @@ class EvalPlan:
 
 
 def evaluate_folder(
-    plan: EvalPlan, assistant: Assistant, ingest: Ingests, *, progress: Progress | None = None
+    plan: EvalPlan, assistant: Assistant, ingest: Ingests | None, *, progress: Progress | None = None
 ) -> EvalReport:
     """Ingest a folder's documents, ask its questions through the whole product, and score the answers.
+
+    Args:
+        plan: What to evaluate.
+        assistant: Answers.
+        ingest: Brings the documents in; None: they are in the collection already.
+        progress: Told of each question.
 
     Raises:
         EvaluationError: If the folder is not one.
         ModelServerDownError: If the model server does not answer.
     """
     questions = spread(load_questions(plan.folder), plan.limit)
-    corpus = find_corpus(plan.folder, plan.corpus)
-    if isinstance(corpus, Path):
-        ingest.texts(load_corpus(corpus), plan.collection)
-    else:
-        ingest.files(corpus, plan.collection)
+    if ingest is not None:
+        ingest_folder(plan, ingest)
     started = time.monotonic()
     asked = asyncio.run(_ask_all(questions, plan, assistant, progress))
     rows = [row for row in asked if isinstance(row, Row)]
@@ -80,6 +83,19 @@ def evaluate_folder(
         failed=tuple(failure for failure in asked if not isinstance(failure, Row)),
         seconds=time.monotonic() - started,
     )
+
+
+def ingest_folder(plan: EvalPlan, ingest: Ingests) -> None:
+    """Ingest a folder's documents.
+
+    Raises:
+        EvaluationError: If there are none, or they cannot be read.
+    """
+    corpus = find_corpus(plan.folder, plan.corpus)
+    if isinstance(corpus, Path):
+        ingest.texts(load_corpus(corpus), plan.collection)
+    else:
+        ingest.files(corpus, plan.collection)
 
 
 def spread(questions: Sequence[Question], limit: int | None) -> Sequence[Question]:

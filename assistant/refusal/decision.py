@@ -14,7 +14,7 @@ from assistant.checking.support import has_han
 from assistant.finder import Found
 from assistant.refusal.model_words import is_model_refusal as is_model_refusal
 from assistant.refusal.signals import signals_of
-from assistant.refusal.weights import KEYWORD_WEIGHTS, Calibration, Weights, default_weights
+from assistant.refusal.weights import KEYWORD_WEIGHTS, Weights, calibrated_weights, default_weights
 from retrieval.models import Retrieval
 
 DOUBT = 2.0
@@ -58,20 +58,14 @@ def decide_found(found: Found) -> Decision:
 
     The same holds for a follow-up that a model rewrote: as asked or as rewritten.
     """
-    weights = weights_of(found)
-    asked = [found.retrieval, *([found.rewritten] if found.rewritten is not None else []), *found.parts]
-    first = decide(asked[0], weights)
-    if first.answerable:
-        return first
-    others = (decide(retrieval, weights) for retrieval in asked[1:])
-    return next((decision for decision in others if decision.answerable), first)
+    first, *others = decide_all(found, calibrated_weights(found.embedder, found.calibration))
+    return next((decision for decision in (first, *others) if decision.answerable), first)
 
 
-def weights_of(found: Found) -> Weights:
-    """Return the collection's own weights, or those of its embedder."""
-    if found.calibration is not None and (own := Calibration.from_json(found.calibration)) is not None:
-        return own.weights
-    return default_weights(found.embedder)
+def decide_all(found: Found, weights: Weights) -> list[Decision]:
+    """Return the decisions on a question as asked, as rewritten, and on each of its parts."""
+    rewritten = [found.rewritten] if found.rewritten is not None else []
+    return [decide(retrieval, weights) for retrieval in (found.retrieval, *rewritten, *found.parts)]
 
 
 def is_answerable(retrieval: Retrieval, embedder: str = "none") -> bool:

@@ -94,3 +94,9 @@ class Calibration:
 
 _KIND = "refusal-1"
 """Grows when a signal comes to mean something else."""
+
+
+def calibrated_weights(embedder: str, calibration: Mapping[str, Any] | None) -> Weights:
+    """Return a collection's own weights, or those of its embedder where it has none that hold."""
+    own = Calibration.from_json(calibration) if calibration is not None else None
+    return own.weights if own is not None else default_weights(embedder)
