@@ -57,6 +57,7 @@ def command(
             "--response-role", profile.response_role,
             "--enable-auto-tool-choice",
             "--tool-call-parser", "hermes",
+            "--enable-prompt-tokens-details",  # how much of a prompt its prefix cache served
             "--chat-template", str(profile.template_path),
             "--host", options.host,
             "--port", str(options.port),

@@ -65,8 +65,8 @@ def test_vllm_is_its_command_when_the_official_package_is_there():
         "/v/bin/vllm", "serve", "/m",
         "--max-model-len", "32768", "--generation-config", "/g", "--tensor-parallel-size", "4",
         "--served-model-name", "huozi", "--response-role", "助手",
-        "--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--chat-template", TEMPLATE,
-        "--host", "127.0.0.1", "--port", "8000", "--gpu-memory-utilization", "0.95",
+        "--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--enable-prompt-tokens-details",
+        "--chat-template", TEMPLATE, "--host", "127.0.0.1", "--port", "8000", "--gpu-memory-utilization", "0.95",
     )  # fmt: skip
     assert command.environment({})["HF_HUB_OFFLINE"] == "1"
     assert (command.ready_url, command.base_url) == ("http://127.0.0.1:8000/health", "http://127.0.0.1:8000/v1")
