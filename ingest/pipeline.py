@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from ingest.archives import Archive
 from ingest.batch import Progress, Ready, Run
 from ingest.errors import FileTooLargeError, FileVanishedError, IngestError, UnreadableError
 from ingest.records import TextRecord
@@ -93,7 +95,7 @@ class Ingestor:
         given = [Path(path) for path in paths]
         with self._folder.writing:
             run = Run(self._folder, self._folder.collection(collection, create=True), progress)
-            entries = list(walk(given))
+            entries = list(walk(given, self._settings.load))
             run.files_total = len(entries)
             self._take(self._wanted_files(entries, run), run)
             if delete_missing:
@@ -131,17 +133,23 @@ class Ingestor:
             run.clean()
 
     def _wanted_files(self, entries: Sequence[FileEntry | Unreadable], run: Run) -> Iterator[_Wanted]:
-        for entry in entries:
-            if isinstance(entry, Unreadable):
-                run.fail(entry.source, entry.error)
-                continue
-            run.tell("load", entry.source)
-            try:
-                job = ParseJob(entry.source, self._read(entry))
-            except IngestError as error:
-                run.fail(entry.source, error)
-                continue
-            yield from _unless_known(entry.source_id, self._recipe, job, run)
+        with ExitStack() as opened:
+            archive: Archive | None = None
+            for entry in entries:
+                if isinstance(entry, Unreadable):
+                    run.fail(entry.source, entry.error)
+                    continue
+                run.tell("load", entry.source)
+                try:
+                    if entry.member is not None and (archive is None or archive.path != entry.path):
+                        # The documents of one archive follow one another: it is opened once.
+                        opened.close()
+                        archive = opened.enter_context(Archive(entry.path, entry.source, self._settings.load))
+                    job = ParseJob(entry.source, self._read(entry, archive))
+                except IngestError as error:
+                    run.fail(entry.source, error)
+                    continue
+                yield from _unless_known(entry.source_id, self._recipe, job, run)
 
     def _wanted_records(self, records: Sequence[TextRecord], run: Run) -> Iterator[_Wanted]:
         for record in records:
@@ -150,7 +158,9 @@ class Ingestor:
             # A record's title and metadata are not in its bytes.
             yield from _unless_known(record.source_id, f"{self._recipe} {record.label_hash}", job, run)
 
-    def _read(self, entry: FileEntry) -> bytes:
+    def _read(self, entry: FileEntry, archive: Archive | None) -> bytes:
+        if entry.member is not None and archive is not None:
+            return archive.read(entry.member, entry.source, self._settings.max_upload_mb)
         limit = self._settings.max_upload_mb * 1024 * 1024
         try:
             size = entry.path.stat().st_size

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ingest.archives import Archive, Member
 from ingest.errors import IngestError, UnreadableError
 from ingest.loaders import is_candidate
+from ingest.settings import LoadSettings
 from retrieval.catalog import KnownSource
 
 Action = Literal["add", "update", "skip"]
@@ -20,17 +22,19 @@ class FileEntry:
     """A file to look at.
 
     Args:
-        path: Absolute.
+        path: Absolute; of a document in a zip archive, the archive's.
         source: What people are shown: the given folder's name and the way below it.
+        member: Which document of the archive it is; None for a file.
     """
 
     path: Path
     source: str
+    member: Member | None = None
 
     @property
     def source_id(self) -> str:
         """Identity within a collection."""
-        return str(self.path)
+        return str(self.path) if self.member is None else f"{self.path}{os.sep}{self.member.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,8 @@ class Unreadable:
     error: IngestError
 
 
-def walk(paths: Sequence[Path]) -> Iterator[FileEntry | Unreadable]:
-    """Yield the files under the paths, each once, in a stable order.
+def walk(paths: Sequence[Path], settings: LoadSettings | None = None) -> Iterator[FileEntry | Unreadable]:
+    """Yield the files under the paths, each once, in a stable order; a zip archive is a folder.
 
     A file that is named is taken whatever its suffix; in folders, hidden files, lock files and unknown suffixes are
     left out. Links are followed inside the given folder only, so neither a loop nor a link to `/` leads astray.
@@ -51,10 +55,26 @@ def walk(paths: Sequence[Path]) -> Iterator[FileEntry | Unreadable]:
     for given in paths:
         path = Path(os.path.abspath(given.expanduser()))
         for found in _walk_folder(path) if path.is_dir() else iter([_entry(path, path.name)]):
-            if isinstance(found, Unreadable) or found.path not in seen:
-                if isinstance(found, FileEntry):
-                    seen.add(found.path)
+            if isinstance(found, Unreadable):
                 yield found
+            elif found.path not in seen:
+                seen.add(found.path)
+                yield from _unpacked(found, settings or LoadSettings())
+
+
+def _unpacked(entry: FileEntry, settings: LoadSettings) -> Iterator[FileEntry | Unreadable]:
+    """Yield an archive's documents for it, and anything else as it is."""
+    if entry.path.suffix.lower() != ".zip":
+        yield entry
+        return
+    try:
+        with Archive(entry.path, entry.source, settings) as archive:
+            listed = archive.members
+    except IngestError as error:
+        yield Unreadable(entry.source, error)
+        return
+    for member in listed:
+        yield FileEntry(entry.path, f"{entry.source}/{member.name}", member)
 
 
 def plan(entry_hash: str, known: KnownSource | None, *, recipe: str) -> Action:

@@ -88,7 +88,7 @@ def is_candidate(name: str) -> bool:
     if base.startswith((".", "~$", "~")) or base.endswith("~"):
         return False
     suffix = suffix_of(base)
-    return suffix in SUFFIXES or suffix in _UNSUPPORTED_SUFFIXES
+    return suffix in SUFFIXES or suffix in _UNSUPPORTED_SUFFIXES or suffix == ".zip"
 
 
 def recognise(data: bytes, *, source: str, settings: LoadSettings) -> str:
