@@ -91,7 +91,7 @@ async def generate(
         yield UsageEvent(ending.usage)
     yield DoneEvent(
         Answer(
-            question=found.retrieval.question,
+            question=found.plan.question,
             collection=found.retrieval.collection,
             text=text,
             mode="refused" if is_refused else "generated",

@@ -53,7 +53,7 @@ async def recall(
     del finder, settings
     retrieval = found.retrieval
     yield SourcesEvent((), "generated")
-    label = LABEL[language_of(retrieval.question, language)]
+    label = LABEL[language_of(found.plan.question, language)]
     text, cutter, guard, ending = "", SentenceCutter(), LoopGuard(), Ending()
     async with aclosing(generator.stream(window.messages, sampling)) as pieces:
         async for piece in pieces:
@@ -73,7 +73,7 @@ async def recall(
         yield UsageEvent(ending.usage)
     yield DoneEvent(
         Answer(
-            question=retrieval.question,
+            question=found.plan.question,
             collection=retrieval.collection,
             text=text,
             mode="generated",

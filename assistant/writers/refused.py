@@ -21,7 +21,7 @@ async def refuse(found: Found, finder: Finder, language: Language) -> AsyncGener
     yield TextEvent(text)
     yield DoneEvent(
         Answer(
-            question=retrieval.question,
+            question=found.plan.question,
             collection=retrieval.collection,
             text=text,
             mode="refused",
@@ -36,4 +36,4 @@ async def words_of_refusal(found: Found, finder: Finder, language: Language) -> 
     """Return what is said instead of an answer, in the question's language."""
     retrieval = found.retrieval
     collection = await asyncio.to_thread(finder.collection, retrieval.collection, counted=True)
-    return refusal_text(retrieval, collection, language_of(retrieval.question, language))
+    return refusal_text(retrieval, collection, language_of(found.plan.question, language))

@@ -263,7 +263,7 @@ async def test_question_is_refused_when_empty() -> None:
 async def test_retriever_gets_context_and_filters_when_given() -> None:
     retriever = FakeRetriever(HITS)
     await collect(
-        Assistant(retriever), "那病假呢？", history=[Turn("user", "年休假有几天？")], filters={"部门": "人事"}
+        Assistant(retriever), "它怎么申请？", history=[Turn("user", "年休假有几天？")], filters={"部门": "人事"}
     )
     assert retriever.asked[0]["context"] == ("年休假有几天？",)
     assert retriever.asked[0]["filters"] == {"部门": "人事"}
