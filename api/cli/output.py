@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 import unicodedata
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 PLAIN_INTERVAL_S = 2.0
 """Time between two progress lines where there is no terminal to draw a bar on."""
+
+# What moves a cursor, colours, links or turns the direction of what follows: other people's texts hold it too.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
 
 
 def out(text: str, *, end: str = "\n") -> None:
@@ -30,7 +34,9 @@ def note(text: str) -> None:
 def out_json(value: Any) -> None:
     """Write one JSON object, in a form that the terminal's encoding has."""
     is_unicode = "utf" in (sys.stdout.encoding or "").lower()
-    out(json.dumps(value, ensure_ascii=not is_unicode, indent=2))
+    text = json.dumps(value, ensure_ascii=not is_unicode, indent=2)
+    # JSON lets most of them stand as they are; escaped they mean the same.
+    out(_CONTROL.sub(lambda found: json.dumps(found[0])[1:-1], text))
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -118,7 +124,7 @@ def _stages(say: Say) -> dict[str, str]:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    stream.write(text)
+    stream.write(_CONTROL.sub("\ufffd", text))
     stream.flush()
 
 
