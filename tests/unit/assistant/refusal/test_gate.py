@@ -17,7 +17,7 @@ GOOD_FOUND = Found(Plan(QUESTION, ()), Retrieval(QUESTION, "制度", (source("�
 POOR_FOUND = Found(Plan(QUESTION, ()), Retrieval(QUESTION, "制度", (source("火星", coverage=0.02),), BAD))
 
 
-async def decided(server: FakeModelServer, found: Found = GOOD_FOUND, *, timeout_s: float = 5.0) -> tuple[bool, str]:
+async def decided(server: FakeModelServer, found: Found = GOOD_FOUND, *, timeout_s: float = 60.0) -> tuple[bool, str]:
     llm = LlmSettings(base_url=server.base_url, max_retries=0)
     generator = Generator(llm)
     try:
