@@ -181,7 +181,7 @@ _SCAN = re.compile(
     rf"|(?:(?P<money>[¥$€])\s?)?(?<![a-z\d._])(?<![a-z]-)(?P<arabic>{_ARABIC})\s?(?P<scale>[百千万亿]+(?![克米瓦卡])|"
     r"(?:hundred|thousand|million|billion)\b)?\s?" + _AFTER.format("unit") + r"(?![a-z\d])"
     rf"|(?P<han>{_HAN}{{2,}}(?:点[{_DIGITS}]+)?|{_HAN}点[{_DIGITS}]+(?![十分])){_AFTER.format('han_unit')}"
-    rf"|(?P<one>{_HAN})(?=(?P<one_unit>{_MEASURED}))"
+    rf"|(?P<one>{_HAN})(?P<one_unit>{_MEASURED})"
     rf"|\b(?P<word>{'|'.join(_ENGLISH)})\b(?:[\s-]+(?P<word_scale>{'|'.join(_ENGLISH_SCALES)}))?\s*(?P<word_unit>{_UNIT})?"
 )
 # What stands there in other words than numbers.

@@ -189,8 +189,9 @@ class _Held:
 
 
 def _announces(checked: Checked) -> bool:
-    """Whether it is of no use without what follows: a lead-in, a heading."""
-    return is_lead_in(checked.text) or "#" in checked.sentence.prefix or _is_of_table(checked)
+    """Whether it is of no use without what follows: a lead-in, a heading, the head of a table, a blank line."""
+    is_blank = not checked.text.strip()
+    return is_blank or is_lead_in(checked.text) or "#" in checked.sentence.prefix or _is_of_table(checked)
 
 
 def _is_of_table(checked: Checked) -> bool:

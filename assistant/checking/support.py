@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from assistant.checking.binding import Clause, bound_elsewhere, clauses_of
 from assistant.checking.facts import AROUND, Date, Facts, Number, facts_of, without_facts
 from assistant.checking.polarity import contradicts
 from assistant.events import DropReason
@@ -155,6 +156,7 @@ class Passage:
         tokens: Characters, pairs and words.
         context: Those of title and heading.
         sentences: Folded, each with its tokens, in reading order.
+        clauses: Each with its tokens, numbers and dates, in reading order.
         has_han: Whether it is Chinese.
     """
 
@@ -165,6 +167,7 @@ class Passage:
     tokens: frozenset[str]
     context: frozenset[str]
     sentences: tuple[tuple[str, frozenset[str]], ...]
+    clauses: tuple[Clause, ...]
     has_han: bool
 
     @classmethod
@@ -182,6 +185,7 @@ class Passage:
             tokens=frozenset().union(*(passage.tokens for passage in passages)),
             context=frozenset().union(*(passage.context for passage in passages)),
             sentences=tuple(sentence for passage in passages for sentence in passage.sentences),
+            clauses=tuple(clause for passage in passages for clause in passage.clauses),
             has_han=any(passage.has_han for passage in passages),
         )
 
@@ -207,6 +211,7 @@ class Passage:
             tokens=known.union(tokenize_folded(text)),
             context=known,
             sentences=sentences,
+            clauses=clauses_of(text),
             has_han=has_han(text),
         )
 
@@ -227,6 +232,9 @@ def judge(claim: Claim, passage: Passage) -> Verdict:
         return Verdict(reason, True, covered)
     if not same_language:
         return Verdict(None, False, covered)
+    bound = bound_elsewhere(claim.folded, claim.weights, passage.clauses)
+    if bound is not None:
+        return Verdict("date" if isinstance(bound, Date) else "number", False, covered)
     near, best = _nearest(claim, passage)
     if contradicts(claim.folded, best):
         return Verdict("negation", False, covered)
@@ -274,14 +282,16 @@ def _wrong_fact(claim: Claim, passage: Passage, same_language: bool) -> DropReas
 
 def _replaced(claim: Claim, passage: Passage) -> DropReason | None:
     """Return the kind of a number or date where the passage has another one between the same words, not this one."""
+    places = passage.facts.places
     for fact, before, behind in claim.facts.places:
         if len(before) < AROUND or len(behind) < AROUND:
             continue
-        others = {
-            other for other, left, right in passage.facts.places if left[-2:] == before[-2:] and right[:2] == behind[:2]
-        }
-        same_kind = {other for other in others if type(other) is type(fact)}
-        if same_kind and fact not in same_kind and not _is_part(fact, others):
+        between = {other for other, left, right in places if left[-2:] == before[-2:] and right[:2] == behind[:2]}
+        same_kind = {other for other in between if type(other) is type(fact)}
+        if not same_kind or _is_part(fact, between):
+            continue
+        beside = [other for other, left, right in places if left[-2:] == before[-2:] or right[:2] == behind[:2]]
+        if not _is_part(fact, beside):
             return "date" if isinstance(fact, Date) else "number"
     return None
 
