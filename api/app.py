@@ -19,6 +19,7 @@ from api.auth.sessions import Sessions
 from api.errors import on_http_exception, on_huozi_error, on_unforeseen, on_validation_error
 from api.parts import Answers, Parts
 from api.routes import answers, chat, documents, files, health, models, owner, pages, session, vector_stores
+from api.safe_headers import SafeHeaders
 from retrieval.errors import HuoziError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def create_app(settings: Settings, *, folder: DataFolder | None = None, assistan
         app.include_router(routes.router)
     pages.mount_static(app)
     app.add_middleware(Guard)
+    app.add_middleware(SafeHeaders)
     app.add_exception_handler(HuoziError, on_huozi_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_validation_error)

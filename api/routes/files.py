@@ -14,7 +14,10 @@ router = APIRouter(prefix="/v1/files", tags=["files"])
 
 INLINE_TEXT = frozenset({"text/plain", "text/markdown", "text/html"})
 # A stored page is another's content: no scripts, no forms, our origin withheld, nothing loaded from anywhere.
-SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+SANDBOX = (
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
+)
 ENCODING_SAMPLE = 65_536
 """Bytes read to tell a text's encoding."""
 
@@ -62,7 +65,13 @@ def read_content(request: Request, document_id: str) -> Response:
     if not path.is_file():
         parts.folder.originals.get(document.content_hash)  # raises the error that says what to do
     media_type, inline = shown_as(document, path)
-    headers = {"content-type": media_type, "x-content-type-options": "nosniff", "cache-control": "private, no-cache"}
+    headers = {
+        "content-type": media_type,
+        "x-content-type-options": "nosniff",
+        # Not even the address of our service shall reach those whom a stored page links to.
+        "referrer-policy": "no-referrer",
+        "cache-control": "private, no-cache",
+    }
     if media_type != "application/pdf":  # browsers do not show a PDF in a sandbox
         headers["content-security-policy"] = SANDBOX
     return FileResponse(

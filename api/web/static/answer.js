@@ -7,10 +7,18 @@ const BULLET = /^\s*[-*•]\s+/;
 const NUMBER = /^\s*(\d{1,3})[.、)]\s*(?!\d)/;
 const HEADING = /^#{1,6}\s+/;
 
+// What turns the direction of the text behind it, or has no shape at all but a control's: a name may hide its end so.
+const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** Other people's text with a mark for each control character; it stays as long as it is. */
+export function visible(text) {
+  return String(text ?? "").replace(CONTROLS, "\ufffd");
+}
+
 export function element(name, className, text) {
   const node = document.createElement(name);
   if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
+  if (text !== undefined) node.textContent = visible(text);
   return node;
 }
 
@@ -20,8 +28,8 @@ function chip(number, citation, open) {
   button.type = "button";
   button.disabled = !citation;
   if (citation) {
-    button.setAttribute("aria-label", texts.cite(number, citation.title));
-    button.title = citation.quote;
+    button.setAttribute("aria-label", texts.cite(number, visible(citation.title)));
+    button.title = visible(citation.quote);
     button.addEventListener("click", () => open(citation, button));
   }
   return button;
@@ -90,7 +98,8 @@ export function renderAnswer(target, text, cited, open, spans = []) {
   const citations = cited && groups(cited);
   const shown = { citations, open, spans };
   // A marker that has arrived in part is not shown yet.
-  const lines = (citations ? text : text.replace(/\[\d{0,3}$/, "")).split("\n");
+  const safe = visible(text);
+  const lines = (citations ? safe : safe.replace(/\[\d{0,3}$/, "")).split("\n");
   const blocks = [];
   let list = null;
   let paragraph = null;

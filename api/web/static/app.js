@@ -1,6 +1,6 @@
 // The question page.
 
-import { element, renderAnswer, sourceList } from "./answer.js";
+import { element, renderAnswer, sourceList, visible } from "./answer.js";
 import { events, getJson, request, ServiceError } from "./http.js";
 import { showSource } from "./source.js";
 import { texts, translatePage } from "./strings.js";
@@ -238,7 +238,7 @@ function openTrace(id, from) {
 async function openPanel(current, title, from, load) {
   opener = from;
   target.current = current;
-  target.title.textContent = title;
+  target.title.textContent = visible(title);
   target.facts.replaceChildren();
   target.body.replaceChildren(element("p", "muted", texts.loading));
   panel.hidden = false;

@@ -1,6 +1,6 @@
 // A document's parsed text with the quote marked: the panel beside the answer, and the page of its own.
 
-import { element } from "./answer.js";
+import { element, visible } from "./answer.js";
 import { getJson } from "./http.js";
 import { localUrl, texts } from "./strings.js";
 
@@ -53,7 +53,7 @@ function marked(source) {
       page = segment.page;
       text.append(element("span", "page-mark", texts.page(page)));
     }
-    text.append(segment.quoted ? element("mark", "", segment.text) : segment.text);
+    text.append(segment.quoted ? element("mark", "", segment.text) : visible(segment.text));
   }
   return text;
 }
@@ -67,8 +67,8 @@ function marked(source) {
 export async function showSource(target, cited, { alone = false, context = CONTEXT } = {}) {
   const source = await getJson(textUrl(cited, context));
   if (target.current && target.current !== cited) return; // another one was clicked meanwhile
-  target.title.textContent = source.title;
-  if (alone) document.title = `${source.title} · ${texts.brand}`;
+  target.title.textContent = visible(source.title);
+  if (alone) document.title = `${visible(source.title)} · ${texts.brand}`;
   const text = marked(source);
   const parts = [text];
   if ((source.start > 0 || source.end < source.n_chars) && context < MOST_CONTEXT) {
