@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -42,7 +42,7 @@ class LlmSettings(BaseModel):
     window_tokens: int = Field(
         default_factory=lambda values: _window_of(values), ge=512, description="prompt and answer together, in tokens"
     )
-    tokenizer: Path | None = Field(
+    tokenizer: FilePath | None = Field(
         default=None,
         description="the model's tokenizer.json, to count tokens where the server cannot; vLLM and llama.cpp can",
     )

@@ -82,13 +82,14 @@ class ExactMeter:
         Raises:
             CountingError: The server does not answer, or its tokenizer does not read the control token.
         """
-        wanted = dict.fromkeys(text for text in texts if text not in self._known)
+        # Before the request, for another one may forget them meanwhile.
+        known = {text: self._known[text] for text in texts if text in self._known}
+        wanted = dict.fromkeys(text for text in texts if text not in known)
         if not self._content:
             wanted[CONTENT] = None
-        found = await self._ask(list(wanted)) if wanted else {}
-        result = [found[text] if text in found else self._known[text] for text in texts]
-        self._remember(found, texts)
-        return result, 1 if wanted else 0
+        found = known | (await self._ask(list(wanted)) if wanted else {})
+        self._remember(found, list(wanted))
+        return [found[text] for text in texts], 1 if wanted else 0
 
     def estimate(self, text: str) -> tuple[int, int]:
         """Return the fewest and the most tokens that a text is likely to have, by those counted so far."""
@@ -117,12 +118,12 @@ class ExactMeter:
             for text, rest, part in zip(texts, bare, parts[1:], strict=True)
         }
 
-    def _remember(self, found: dict[str, int], used: Sequence[str]) -> None:
-        for text, n in found.items():
-            self._estimate.learn(text, n)
-        self._content = self._content or found[CONTENT]
-        self._known |= found
-        for text in used:
+    def _remember(self, counts: dict[str, int], new: Sequence[str]) -> None:
+        for text in new:
+            self._estimate.learn(text, counts[text])
+        self._content = self._content or counts[CONTENT]
+        for text, n in counts.items():
+            self._known[text] = n
             self._known.move_to_end(text)
         while len(self._known) > _MAX_REMEMBERED:
             self._known.popitem(last=False)
