@@ -2,8 +2,8 @@
 
 A question about 华堡 or 创新科技有限公司 is not answered by documents that never name it, however much else they share
 with it. What looks like a name: words in quotes or title marks, organisations by how their names end, the dictionary's
-places and persons, characters in a row that no dictionary knows as a word, letters in a Chinese question.
-docs/answers.md has how often each is wrong.
+places and persons, characters in a row that no dictionary knows as a word, letters in a Chinese question, years and
+other long numbers. docs/answers.md has how often they are wrong.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from assistant.refusal.words import GAP, Word, tagged, words_of
 from retrieval.keyword.folding import fold
 from retrieval.keyword.tokens import is_single, without_question_words
 
-NameKind = Literal["organisation", "quoted", "place", "person", "letters", "unknown"]
+NameKind = Literal["organisation", "quoted", "place", "person", "letters", "number", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,8 @@ _MIN_STEM_CHARS = 2
 _MAX_STEM_CHARS = 12
 _QUOTED = re.compile(r"[《「『“\"‘〈]([^》」』”\"’〉，。；！？,;!?]{2,20})[》」』”\"’〉]")
 _LETTERS = re.compile(r"[a-z][a-z0-9]*(?:[-.+][a-z0-9]+)*")
+# Years and what is as telling; smaller ones are also written out, or reckoned.
+_NUMBER = re.compile(r"(?<![\w.,])\d{3,}(?:\.\d+)?(?![a-z\d])")
 _CAPITALISED = re.compile(r"(?<=\s)(?:[A-Z][\w-]+|[a-z]+\d[\w-]*)")
 
 
@@ -95,6 +97,7 @@ def names_in(question: str, words: Sequence[Word] | None = None) -> tuple[Name, 
         *(Name(text, kind, text) for text, kind in _known(words)),
         *(Name(text, "unknown", text) for text in _unknown(words)),
         *(Name(text, "letters", text) for text in letters),
+        *(Name(text, "number", text) for text in _NUMBER.findall(folded)),
     )
     return tuple(dict.fromkeys(name for name in found if name.text))
 
@@ -108,6 +111,9 @@ def is_held(name: Name, text: str) -> bool:
     """
     if name.stem in text:
         return True
+    if name.kind == "number":
+        whole, point, rest = name.text.partition(".")
+        return f"{int(whole):,}{point}{rest}" in text
     if name.kind == "place":
         return len(name.text) > 3 and name.text[:-2] in text
     if name.kind == "organisation":

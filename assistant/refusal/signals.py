@@ -23,7 +23,8 @@ EVERYDAY = frozenset(
 _LOOKED_AT = 5
 _MIN_COMPARED = 3
 _UNCOMPARED_LEAD = 0.5
-_LETTERS_COUNT = 0.5
+_WEAK_KINDS = frozenset({"letters", "number"})
+_WEAK_COUNT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Signals:
             distance in BM25 over the question's own mass, in [0, 1]: against the collection's own scores.
         everyday: Share of the question's everyday characters that the best of the first chunks lacks, in [0, 1].
         unknown: Number of the question's other characters and words that none of the first chunks holds.
-        missing_name: 1 where a name of the question is in none of the chunks, 0.5 where only letters are, else 0.
+        missing_name: 1 where none of the chunks holds a name of the question, 0.5 for letters or numbers alone, else 0.
         missing_subject: 1 where the words that the question starts from are nowhere side by side as in the question,
             and the first chunk lacks one of them; else 0.
         missing_noun: 1 where a noun among them is in none of the chunks; else 0.
@@ -112,9 +113,9 @@ def _texts(hits: Sequence[ScoredChunk]) -> list[str]:
 
 def _missing_name(retrieval: Retrieval, words: Sequence[Word], everywhere: str) -> float:
     absent = [name for name in names_in(retrieval.question, words) if not is_held(name, everywhere)]
-    if any(name.kind != "letters" for name in absent):
+    if any(name.kind not in _WEAK_KINDS for name in absent):
         return 1.0
-    return _LETTERS_COUNT if absent else 0.0
+    return _WEAK_COUNT if absent else 0.0
 
 
 def _is_apart(subject: Sequence[Word], text: str) -> bool:

@@ -25,6 +25,7 @@ def texts(question: str, kind: str) -> set[str]:
         ("芙蓉洞以什么而著称？", "place", {"芙蓉洞"}),
         ("華堡是哪個品牌的招牌食品？", "unknown", {"华堡"}),
         ("银纹笛鲷分布在哪个大洋区？", "unknown", {"银纹笛鲷"}),
+        ("2021年的净利润比 3 月多多少？", "number", {"2021"}),
         ("ＧＰＴ－４ 的参数量是多少？", "letters", {"gpt-4"}),
         ("Who is the chief of Acme and of gpt4?", "letters", {"acme", "gpt4"}),
     ],
@@ -63,6 +64,7 @@ def test_things_are_no_places_when_the_dictionary_says_so() -> None:
         ("舟山群岛有多少机场？", "舟山有一座机场。"),
         ("《佛國記》的作者是誰?", "法显著《佛国记》。"),
         ("濑胜久演过哪些电影？", "生濑胜久，演员。"),
+        ("1750元的补贴怎么领？", "补贴为１，７５０元。"),
     ],
 )
 def test_name_is_held_when_the_text_says_it_another_way(question: str, text: str) -> None:
@@ -76,6 +78,7 @@ def test_name_is_held_when_the_text_says_it_another_way(question: str, text: str
     [
         ("创新科技有限公司的净利润是多少？", "智慧教育科技有限公司重视创新，云翼科技亦然。"),
         ("银纹笛鲷分布在哪里？", "交叉笛鲷，又称银色笛鲷，体侧有纹。"),
+        ("2021年的净利润是多少？", "2019年的净利润为21元。"),
         ("《炽道》的主演是谁？", "《心居》的主演"),
         ("𠮷䶮的作者是谁？", "吉野的作者"),
     ],
