@@ -10,6 +10,7 @@ from retrieval.catalog import Catalog, TraceRecord
 from retrieval.errors import AnswerNotFoundError
 
 NOW = time.time()
+DAY_S = 86_400.0
 
 
 @pytest.fixture
@@ -72,12 +73,12 @@ def test_trace_is_left_out_when_its_collection_is_gone(catalog: Catalog):
 
 
 def test_old_and_surplus_traces_go_when_pruned(catalog: Catalog):
-    catalog.answers.save([record(name, age_s=age) for name, age in zip("abcde", (500, 400, 30, 20, 10), strict=True)])
-    assert catalog.answers.prune(max_age_s=300, max_count=9) == 2
+    catalog.answers.save([record(name, age_s=age * DAY_S) for name, age in zip("abcde", (9, 8, 3, 2, 1), strict=True)])
+    assert catalog.answers.prune(max_age_s=5 * DAY_S, max_count=9) == 2
     assert ids(catalog) == ["e", "d", "c"]
-    assert catalog.answers.prune(max_age_s=300, max_count=2) == 1
+    assert catalog.answers.prune(max_age_s=5 * DAY_S, max_count=2) == 1
     assert ids(catalog) == ["e", "d"]
-    assert catalog.answers.prune(max_age_s=300, max_count=2) == 0
+    assert catalog.answers.prune(max_age_s=5 * DAY_S, max_count=2) == 0
     assert catalog.answers.prune(max_age_s=0, max_count=2) == 2
 
 
