@@ -46,6 +46,7 @@ class ScriptedOpenAI(LoopbackServer):
         window: Prompt and answer together, in tokens.
         failures: HTTP statuses that the next requests get, one each.
         pace_s: Silence before each token, in seconds.
+        cached_tokens: What it says its prefix cache served, as with --enable-prompt-tokens-details; None says nothing.
 
     Attributes:
         requests: Bodies of all chat completions received, refused ones included.
@@ -61,6 +62,7 @@ class ScriptedOpenAI(LoopbackServer):
         window: int = 32_768,
         failures: Iterable[int] = (),
         pace_s: float = 0.0,
+        cached_tokens: int | None = None,
     ) -> None:
         super().__init__(type("Handler", (_Handler,), {"scripted": self}))
         self.model = model
@@ -69,6 +71,7 @@ class ScriptedOpenAI(LoopbackServer):
         self.window = window
         self.failures = list(failures)
         self.pace_s = pace_s
+        self.cached_tokens = cached_tokens
         self.requests: list[Json] = []
         self.closed_by_client = threading.Event()
         self._ids = itertools.count(1)
@@ -176,7 +179,7 @@ class _Handler(JsonHandler):
     def _answer(self, body: Json, answered: Reply) -> None:
         number = self.scripted.next_id()
         envelope = {"id": f"chatcmpl-{number:032x}", "created": 1_764_000_000, "model": body.get("model", "huozi")}
-        usage = _usage(body, answered)
+        usage = _usage(body, answered, self.scripted.cached_tokens)
         if not body.get("stream"):
             message = _message(answered, self.scripted, forced=body.get("tool_choice") not in (None, "auto", "none"))
             choice = {"index": 0, "message": message, "logprobs": None, **_end(answered)}
@@ -196,12 +199,14 @@ class _Handler(JsonHandler):
             self.close_connection = True
 
 
-def _usage(body: Json, answered: Reply) -> Json:
+def _usage(body: Json, answered: Reply, cached_tokens: int | None) -> Json:
     prompt = prompt_tokens(body)
+    told = {} if cached_tokens is None else {"prompt_tokens_details": {"cached_tokens": cached_tokens}}
     return {
         "prompt_tokens": prompt,
         "completion_tokens": answered.tokens,
         "total_tokens": prompt + answered.tokens,
+        **told,
     }
 
 

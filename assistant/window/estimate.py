@@ -19,9 +19,9 @@ class Estimate:
 
     def learn(self, text: str, tokens: int) -> None:
         """Take a text that was counted; very short ones say little."""
-        n_ascii, n_other = _characters(text)
-        if n_ascii + n_other < _SHORT:
+        if len(text) < _SHORT:
             return
+        n_ascii, n_other = _characters(text)
         error = tokens - self._ascii * n_ascii - self._other * n_other
         weight = _RATE * error / (n_ascii**2 + n_other**2)
         self._ascii = min(1.0, max(0.05, self._ascii + weight * n_ascii))

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from assistant.errors import ModelServerError
+from assistant.errors import ModelServerError, PromptTooLongError
 from assistant.events import Turn
 from assistant.generate import Generator, Piece, Sampling, most_chars
 from assistant.settings import LlmSettings
@@ -63,3 +63,21 @@ async def test_stream_keeps_its_reason_when_it_is_as_long_as_it_may_be() -> None
         got = await pieces(generator, Sampling())
         await generator.aclose()
     assert [piece.finish_reason for piece in got if piece.finish_reason] == ["stop"]
+
+
+@pytest.mark.parametrize("cached_tokens", [None, 0, 128])
+async def test_cached_tokens_are_told_when_the_server_tells_them(cached_tokens: int | None) -> None:
+    with ScriptedOpenAI(cached_tokens=cached_tokens) as server:
+        generator = Generator(LlmSettings(base_url=server.base_url))
+        usages = [piece.usage async for piece in generator.stream(QUESTION) if piece.usage is not None]
+        await generator.aclose()
+    assert [usage.cached_tokens for usage in usages] == [cached_tokens]
+
+
+async def test_the_window_is_noted_when_a_prompt_is_refused_for_its_length() -> None:
+    with ScriptedOpenAI(window=600) as server:
+        generator = Generator(LlmSettings(base_url=server.base_url, max_retries=0))
+        with pytest.raises(PromptTooLongError):
+            await generator.complete((Turn("user", "年假" * 400),), Sampling(max_tokens=10))
+        await generator.aclose()
+    assert (generator.overflows, generator.told_window) == (1, 600)
