@@ -135,6 +135,8 @@ def _checked(trace: Json, say: Say) -> Iterator[str]:
     if answer["unsupported"]:
         n = len(answer["unsupported"])
         yield say(f"    {n} 句没有资料支持", f"    {n} sentences are not supported")
+    if trace["mode"] == "refused" and trace["prompt"] is not None:
+        yield say("    模型的回答没有可保留的内容，因此未作答", "    nothing of the model's answer held: refused")
     usage = answer["usage"]
     if usage["total_tokens"]:
         cached = "" if usage["cached_tokens"] is None else say("，缓存 ", ", cached ") + str(usage["cached_tokens"])

@@ -55,10 +55,11 @@ function sent({ tokens, cut, n_messages, sha256 }) {
   return section(said.sent, lines, element("p", "hash", `sha256 ${sha256.slice(0, 16)}…`));
 }
 
-function checked({ kept, dropped, unsupported, usage, model }) {
+function checked({ kept, dropped, unsupported, usage, model }, isRefused) {
   const lines = [said.kept(numbers(kept, "index"))];
   for (const one of dropped) lines.push(said.dropped(one.index, said.reasons[one.reason] ?? one.reason));
   if (unsupported.length) lines.push(said.unsupported(unsupported.length));
+  if (isRefused) lines.push(said.nothingHeld);
   if (usage.total_tokens) lines.push(said.usage(model, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens));
   return section(said.checked, lines);
 }
@@ -76,7 +77,7 @@ export function traceSections(trace) {
   if (trace.retrieval) parts.push(found(trace.retrieval));
   if (trace.refusal) parts.push(decided(trace.refusal));
   if (trace.prompt) parts.push(sent(trace.prompt));
-  if (trace.answer) parts.push(checked(trace.answer));
+  if (trace.answer) parts.push(checked(trace.answer, trace.prompt && trace.mode === "refused"));
   parts.push(times(trace.timings_ms));
   const box = element("div", "trace");
   box.append(...parts);

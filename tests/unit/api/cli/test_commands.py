@@ -146,6 +146,14 @@ def test_trace_that_ends_early_is_shown_as_far_as_it_goes(capsys: pytest.Capture
     assert shown == "经过 chatcmpl-1\n  失败：question_empty（规划）\n  用时（毫秒）：规划 0，共 0"
 
 
+def test_refusal_after_the_check_is_told_apart_from_one_before() -> None:
+    after = trace_text({**TRACE, "mode": "refused"}, lambda zh, en: en)
+    before = trace_text({**TRACE, "mode": "refused", "prompt": None}, lambda zh, en: en)
+
+    assert "nothing of the model's answer held: refused" in after
+    assert "nothing of" not in before
+
+
 def test_every_reason_of_the_check_has_words_on_page_and_command_line() -> None:
     strings = (Path(api.cli.__file__).parents[1] / "web" / "static" / "strings.js").read_text("utf-8")
     reasons = set(get_args(DropReason))
