@@ -199,7 +199,7 @@ def _unknown(words: Iterable[Word]) -> Iterator[str]:
             run += text
             continue
         if len(run) > 1:
-            yield run
+            yield run[:_MAX_STEM_CHARS]
         run = ""
 
 
