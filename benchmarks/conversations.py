@@ -72,7 +72,7 @@ class Said(Generator):
     """A model that says what it is told to."""
 
     def __init__(self, reply: str) -> None:
-        super().__init__(LlmSettings(base_url="http://127.0.0.1:9/v1"))
+        super().__init__(LlmSettings(base_url="http://127.0.0.1:9/v1"))  # never asked
         self._reply = reply
 
     async def complete(self, messages: Sequence[Turn], sampling: Sampling | None = None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 
 from assistant.conversation.alike import without_rival
 from assistant.conversation.leaning import (
@@ -28,6 +29,7 @@ MAX_TURNS_BACK = 12
 
 _ANSWER_CHARS = 60
 _QUESTION_CHARS = 200  # a pasted document as an earlier turn would drown the question
+_CONTINUED_CHARS = 1_000  # retrieval takes no question without end
 _LESS = ""  # in the first place of a context, it lets what follows weigh less
 _MARKERS = re.compile(r"\[\d+\]")
 
@@ -42,7 +44,6 @@ def plan_search(question: str, history: Sequence[Turn]) -> Search:
     subject = subject_turn(history)
     if subject is None:
         return Search(named or question)
-    subject = subject[:_QUESTION_CHARS]
     if named is not None:
         return Search(named, (subject,))
     if not needs_subject(question):
@@ -54,9 +55,9 @@ def plan_search(question: str, history: Sequence[Turn]) -> Search:
 
 def subject_turn(history: Sequence[Turn]) -> str | None:
     """Return the newest user turn that names its own subject; the oldest one looked at if none does."""
-    turns = [turn.text.strip() for turn in history if turn.role == "user"]
-    asked = [text for text in turns if text and not asks_for_more(text) and not is_small_talk(text)]
-    looked_at = asked[: -MAX_TURNS_BACK - 1 : -1]
+    told = (turn.text.strip()[:_QUESTION_CHARS] for turn in reversed(history) if turn.role == "user")
+    asked = (text for text in told if text and not asks_for_more(text) and not is_small_talk(text))
+    looked_at = list(islice(asked, MAX_TURNS_BACK))
     return next((text for text in looked_at if not needs_subject(text)), looked_at[-1] if looked_at else None)
 
 
@@ -64,7 +65,7 @@ def _continued(question: str, history: Sequence[Turn]) -> Search:
     """Search again for the newest question that had content; the answer so far would only find itself."""
     for index in range(len(history) - 1, -1, -1):
         turn = history[index]
-        text = turn.text.strip()
+        text = turn.text.strip()[:_CONTINUED_CHARS]
         if turn.role == "user" and text and not asks_for_more(text) and not is_small_talk(text):
             return plan_search(text, history[:index])
     return Search(question)

@@ -39,7 +39,7 @@ _PROPERTIES = (
     "特[点征色性]|性格|风格|类型|种类|分类|用途|作用|功[能效]|优点|缺点|好处|坏处|优势|影响|意义|价格|费用|金额|票价|售价|成本|收入|利润|营收|工资|待遇|补贴|"
     "时间|日期|期限|有效期|时长|年龄|地点|地址|位置|电话|邮箱|网址|流程|步骤|手续|条件|资格|标准|对象|范围|材料|原因|理由|结果|后果|目的|内容|背景|经过|历史|"
     "由来|起源|来源|来历|职[业务位]|学历|专业|作品|代表作|处女作|成就|贡献|奖项|负责人|联系人|老板|董事长|总经理|部门|单位|成员|人数|数量|总数|比例|例外|"
-    "注意事项|违约金|罚款|处罚|症状|治疗|诊断|病因|病史|副作用|判决|罪名|刑期|原告|被告|结局|剧情|主题|死因|墓"
+    "注意事项|违约金|罚款|处罚|症状|治疗|诊断|病因|病史|副作用|判决|罪名|刑期|原告|被告|结局|剧情|主题|死因|墓|[东西南北]+[边方面部侧]|周[边围]|附近|[内外]部"
 )
 _LEADS_IN = r"那么?|然后|另外|而|再|同时|请问|具体|大致|的|\d{2,4}年|\d+[月日]|[,\s]"
 _SUBJECTLESS = re.compile(rf"(?:{_LEADS_IN})*(?:{_BEGINS_AS_PREDICATE}|{_PROPERTIES})")
@@ -96,9 +96,9 @@ def needs_subject(question: str) -> bool:
 
 def asks_for_more(question: str) -> bool:
     """Whether the question has no content of its own: 继续, 为什么？, 详细说说, "tell me more"."""
-    folded = fold(question).strip()
-    if len(folded) > _BARE_CHARS:
+    if len(question) > _BARE_CHARS:
         return False
+    folded = fold(question).strip()
     if _HAS_HAN.search(folded):
         return _BARE.fullmatch(folded) is not None
     words = " ".join(re.findall(r"\w+", folded))

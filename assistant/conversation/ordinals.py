@@ -19,6 +19,7 @@ _SEPARATORS = re.compile(r"、|以及|及其|(?<=[^、])[和与與及](?=[^、]+
 _LEAD = re.compile(r".*(?:分别是|分別是|分为|分為|包括|有|是|为|為|如)")
 _COUNT = re.compile(rf"(?:等.*|[{_DIGITS}两\d]+[个種种项类家].*)$")
 _BRACKETED = re.compile(r"[（(\[［][^）)\]］]*[）)\]］]")
+_QUESTION_CHARS = 200
 _ANSWER_CHARS = 2_000
 _MAX_ITEM_CHARS = 40
 _MIN_ITEMS = 2
@@ -26,7 +27,7 @@ _MIN_ITEMS = 2
 
 def resolve_ordinal(question: str, answer: str) -> str | None:
     """Return the question with 第二个 replaced by the second item that the answer lists; None where there is none."""
-    found = _NTH.search(question)
+    found = _NTH.search(question) if len(question) <= _QUESTION_CHARS else None
     if found is None:
         return None
     items = listed_items(answer)

@@ -7,11 +7,11 @@ import logging
 from collections.abc import Sequence
 
 import prompts
-from assistant.control_tokens import neutralise
 from assistant.conversation.rewrite_check import checked
 from assistant.errors import ModelServerError, PromptTooLongError
 from assistant.events import Turn
 from assistant.generate import Generator, Sampling
+from assistant.sources.render import as_block
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ class Rewriter:
             leans_on: What the question leans on, as planned without a model.
         """
         message = Turn("user", prompts.load("rewrite").fill(history=_told(history), question=_line(question)))
+        await self._generator.client()  # loaded by the first call, which takes a second that the server shall have
         try:
             async with asyncio.timeout(self._timeout_s):
                 reply = await self._generator.complete([message], Sampling(_MAX_TOKENS, 0.0))
@@ -62,4 +63,4 @@ def _told(history: Sequence[Turn]) -> str:
 
 
 def _line(text: str) -> str:
-    return neutralise(" ".join(text.split()))[:_TURN_CHARS]
+    return as_block(" ".join(text.split()))[:_TURN_CHARS]

@@ -86,3 +86,10 @@ def test_the_question_is_searched_alone_when_nothing_was_asked_before(history: l
 def test_pasted_texts_are_cut_when_they_are_in_the_history() -> None:
     context = plan_search("它是什么？", talk("Playfish" + "长" * 100_000, "答" * 100_000)).context
     assert [len(text) for text in context] == [200, 60]
+    assert len(plan_search("继续", talk("Playfish" + "长" * 100_000, "答")).question) == 1_000
+    assert plan_search("第二个呢" * 900, talk("有哪些？", "1. 甲\n2. 乙")).question == "第二个呢" * 900
+
+
+@pytest.mark.parametrize("question", ["东北方是哪个郡？", "西面毗邻什么地方？", "周边有什么？"])
+def test_the_answer_helps_too_when_the_question_asks_what_is_near(question: str) -> None:
+    assert plan_search(question, PLAYFISH).context == ("Playfish的总部在哪里？", "英国伦敦")
