@@ -188,6 +188,7 @@ TABLE: dict[type[HuoziError], Reply] = {
     ingest_errors.FileVanishedError: CONFLICT,
     ingest_errors.UnreadableError: BAD_REQUEST,
     ingest_errors.ParserCrashedError: BAD_REQUEST,
+    ingest_errors.ParserLimitError: BAD_REQUEST,
 }
 """The row of every class of the family; a test fails on a missing one."""
 

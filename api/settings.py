@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from api.environment import PREFIX, read_variables
 from assistant.settings import AnswerSettings, LlmSettings, TraceSettings
+from ingest.settings import LoadSettings
 from retrieval.embedders import check_spec, default_embedder
 from retrieval.errors import HuoziError, Language, Message, SettingsError
 from retrieval.settings import RankingSettings, RetrievalSettings
@@ -65,6 +66,7 @@ class Settings(BaseSettings):
     )
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0: any free one")
     max_upload_mb: int = Field(default=200, ge=1, le=10_000, description="most MB of one file")
+    parse: LoadSettings = LoadSettings()
     language: Language = Field(default="zh", description="of messages, help and the web page")
     ranking: RankingSettings = RankingSettings()
     answer: AnswerSettings = AnswerSettings()

@@ -89,4 +89,4 @@ def build_ingestor(settings: Settings, folder: DataFolder) -> Ingestor:
     from ingest import Ingestor
     from ingest.settings import IngestSettings
 
-    return Ingestor(folder, IngestSettings(max_upload_mb=settings.max_upload_mb))
+    return Ingestor(folder, IngestSettings(max_upload_mb=settings.max_upload_mb, load=settings.parse))

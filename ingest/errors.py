@@ -12,12 +12,14 @@ HuoziError
     ├── FileTooLargeError     file_too_large      over HUOZI_MAX_UPLOAD_MB, or unpacks to too much
     ├── FileVanishedError     file_vanished       gone between the walk and the reading
     ├── ParserCrashedError    parser_crashed      the parser failed in a way of its own, or died
+    ├── ParserLimitError      parser_limit        parsing took more time, memory or pages than one file may
     └── UnreadableError       unreadable          no permission, a loop of links, an I/O error
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from retrieval.errors import HuoziError, Message
 
@@ -250,6 +252,39 @@ class ParserCrashedError(IngestError):
             source,
             Message(en=f"Parsing {source!r} crashed ({reason}).", zh=f"解析 {source!r} 时解析程序崩溃（{reason}）。"),
             hint=Message(en="Open it in its own program, save it again and retry.", zh="请用原程序打开并另存后重试。"),
+        )
+
+
+Limit = Literal["time", "memory", "pages"]
+"""What one file may take only so much of."""
+
+_LIMITS: dict[Limit, tuple[Message, str]] = {
+    "time": (Message("{most:g} seconds", "{most:g} 秒"), "HUOZI_PARSE__MAX_SECONDS"),
+    "memory": (Message("{most:g} MB of memory", "{most:g} MB 内存"), "HUOZI_PARSE__MAX_MEMORY_MB"),
+    "pages": (Message("{most:g} pages", "{most:g} 页"), "HUOZI_PARSE__MAX_PAGES"),
+}
+
+
+class ParserLimitError(IngestError):
+    """Parsing it would take more than one file may; its parser was stopped.
+
+    Args:
+        source: The file.
+        limit: Of what.
+        most: The limit, in seconds, units of 1024 * 1024 bytes, or pages.
+    """
+
+    code = "parser_limit"
+
+    def __init__(self, source: str, limit: Limit, most: float) -> None:
+        amount, variable = _LIMITS[limit]
+        super().__init__(
+            source,
+            Message(
+                en=f"Parsing {source!r} was stopped: it takes more than the limit of {amount.en.format(most=most)}.",
+                zh=f"解析 {source!r} 已中止：超过上限 {amount.zh.format(most=most)}。",
+            ),
+            hint=Message(en=f"Split it, or raise {variable}.", zh=f"请拆分文件，或调大 {variable}。"),
         )
 
 

@@ -11,7 +11,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from ingest.clean import clean_line
-from ingest.errors import BrokenFileError, EmptyFileError, EncryptedError, NeedsOcrError
+from ingest.errors import BrokenFileError, EmptyFileError, EncryptedError, NeedsOcrError, ParserLimitError
 from ingest.loaders.base import LoadedFile, choose_title
 from ingest.loaders.builder import DocumentBuilder
 from ingest.loaders.pdf_lines import WIDE_GAP, Line, Paragraph, layout, title_of
@@ -33,6 +33,8 @@ def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
             raise EncryptedError(source) from exc
         raise BrokenFileError(source, "pdf", str(exc).split("\n")[0]) from exc
     try:
+        if len(pdf) > settings.max_pages:
+            raise ParserLimitError(source, "pages", settings.max_pages)
         metadata = pdf.get_metadata_dict()
         pages = [_read_page(pdf, number, source) for number in range(len(pdf))]
         has_pictures = any(pages) or any(_has_objects(pdf, number) for number in range(len(pdf)))

@@ -9,15 +9,29 @@ import select
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import IO, Self, cast
 
-from ingest.errors import IngestError
+from ingest.errors import IngestError, Limit
 from ingest.sandbox import wire
 from ingest.sandbox.parse import Parsed, ParseJob
 from ingest.settings import IngestSettings
 
+GRACE_S = 1.0
+"""A worker's own timer ends it at a job's limit; where it does not, the parent does, so much later."""
+START_TIMEOUT_S = 30.0
+_WATCH_S = 0.5
+_BASE_MB = 256
+"""What a worker holds before its first document, and some room for its allocator."""
+_MEMORY_SHARE = 0.7
+"""A worker that crashed while it held so much of its limit ran out of memory: native code cannot say so itself."""
+_CRASHES = frozenset({signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGTRAP, signal.SIGILL, signal.SIGKILL})
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+"""A library's own threads would be there before the worker is confined, and stay free."""
 _START = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -27,11 +41,12 @@ worker.main(sys.argv[2], int(sys.argv[3]))
 
 
 class ChildDiedError(Exception):
-    """The worker is gone; `reason` says how it ended."""
+    """The worker is gone; `reason` says how it ended, `limit` what it used up, if that is why."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, limit: Limit | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.limit = limit
 
 
 def can_start() -> bool:
@@ -51,10 +66,22 @@ class Child:
     """
 
     def __init__(self, settings: IngestSettings) -> None:
+        self.layers: tuple[str, ...] = ()
+        self._settings = settings
+        self._seconds: list[float] = []  # Of each job that was sent.
+        self._n_begun = 0
+        self._has_retired = self._is_closed = False
+        self._watched_n, self._watched_since = 0, time.monotonic()
+        self._stopped_for: Limit | None = None
+        # Text takes up to 4 bytes a character, and its spans and tokens about as much.
+        self._max_message = 12 * settings.load.max_text_chars + 64 * 1024 * 1024
+        self._start()
+        self._to = _Pipe(cast(IO[bytes], self._process.stdin), self._wait)
+        self._from = _Pipe(cast(IO[bytes], self._process.stdout), self._wait)
+
+    def _start(self) -> None:
         self._begun_fd, begun_by_child = os.pipe()
         os.set_blocking(self._begun_fd, False)
-        self._n_begun = 0
-        self._is_closed = False
         try:
             # Out of the terminal's foreground group: Ctrl-C is the parent's to handle, which then ends this process.
             self._process = subprocess.Popen(
@@ -63,29 +90,31 @@ class Child:
                     "-c",
                     _START,
                     json.dumps([entry or os.getcwd() for entry in sys.path]),
-                    settings.model_dump_json(),
+                    self._settings.model_dump_json(),
                     str(begun_by_child),
                 ],
-                bufsize=wire.BUFFER_BYTES,
+                bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=[begun_by_child],
                 process_group=0,
+                env=environment(os.environ),
             )
         except BaseException:
             os.close(self._begun_fd)
             raise
         finally:
             os.close(begun_by_child)
-        self._to = cast(BinaryIO, self._process.stdin)
-        self._from = cast(BinaryIO, self._process.stdout)
-        _widen(self._to)
-        _widen(self._from)
 
     @property
     def pid(self) -> int:
         """The process's id."""
         return self._process.pid
+
+    @property
+    def has_retired(self) -> bool:
+        """Whether it ended of itself after a document, to make room for a fresh one; see `n_begun`."""
+        return self._has_retired
 
     def is_ready(self, timeout_s: float = 0.0) -> bool:
         """Tell whether it said that it is ready; the first true answer takes that message.
@@ -93,37 +122,44 @@ class Child:
         Raises:
             ChildDiedError: If it ended instead.
         """
-        if not select.select([self._from], [], [], timeout_s)[0]:
+        if not self._from.has_data(timeout_s):
             return False
-        if self._read() != wire.READY:
-            raise ChildDiedError("it does not speak our language")
+        try:
+            self.layers = wire.decode_ready(self._read())
+        except ValueError as exc:
+            raise ChildDiedError("it does not speak our language") from exc
         return True
 
     def send(self, job: ParseJob) -> None:
-        """Hand over a job; never waits for one to be finished.
+        """Hand over a job; waits only while the worker does not take it in.
 
         Raises:
             ChildDiedError: If it has ended.
         """
+        self._seconds.append(self._settings.load.seconds_for(len(job.data)))
         try:
             wire.write(self._to, wire.encode_job(job))
         except OSError as exc:
-            raise ChildDiedError(self._ending()) from exc
+            raise self._ending() from exc
 
     def receive(self) -> Parsed | IngestError:
-        """Wait for the next result.
+        """Wait for the next result, at most for as long as the job in hand may take.
 
         Raises:
-            ChildDiedError: If it ended before that.
+            ChildDiedError: If it ended before that, or says what cannot be understood.
         """
         self.n_begun()  # A pipe that nobody empties is full some day.
-        return wire.decode_result(self._read())
+        try:
+            return wire.decode_result(self._read())
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
+            raise ChildDiedError("it does not speak our language") from exc
 
     def n_begun(self) -> int:
         """Return the number of jobs that it has begun."""
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self._begun_fd, 65_536):
-                self._n_begun += len(data)
+                self._n_begun += data.count(b".")
+                self._has_retired = self._has_retired or b"r" in data
         return self._n_begun
 
     def close(self) -> None:
@@ -133,9 +169,8 @@ class Child:
         self._is_closed = True
         self._process.kill()
         self._process.wait()
-        for stream in (self._to, self._from):
-            with contextlib.suppress(OSError):  # Bytes that nobody will read.
-                stream.close()
+        for pipe in (self._to, self._from):
+            pipe.close()
         os.close(self._begun_fd)
 
     def __enter__(self) -> Self:
@@ -148,28 +183,120 @@ class Child:
 
     def _read(self) -> wire.Parts:
         try:
-            return wire.read(self._from)
+            return wire.read(self._from, max_bytes=self._max_message)
         except (EOFError, OSError) as exc:
-            raise ChildDiedError(self._ending()) from exc
+            raise self._ending() from exc
 
-    def _ending(self) -> str:
+    def _wait(self, ready: select.poll) -> None:
+        """Wait until a pipe can go on; end the worker if its job takes too long or too much."""
+        while not ready.poll(_WATCH_S * 1000):
+            n_begun, now = self.n_begun(), time.monotonic()
+            if n_begun != self._watched_n:
+                self._watched_n, self._watched_since = n_begun, now
+            most = self._seconds[n_begun - 1] if 0 < n_begun <= len(self._seconds) else START_TIMEOUT_S
+            if now - self._watched_since > most + GRACE_S:
+                self._stop("time")
+            elif _resident_mb(self.pid) > self._settings.load.max_memory_mb + _BASE_MB:
+                self._stop("memory")
+
+    def _stop(self, limit: Limit) -> None:
+        self._stopped_for = limit
+        self._process.kill()  # Its pipes close, which is what `_wait` waits for.
+
+    def _ending(self) -> ChildDiedError:
         """Say how it ended; it has closed its wires, so it has ended or is about to."""
-        try:
-            code = self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            code = self._process.wait()
+        code, peak_mb = _wait_for(self._process)
         if code >= 0:
-            return f"exit status {code}"
+            return ChildDiedError(f"exit status {code}", self._stopped_for)
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        limit = self._stopped_for
+        if limit is None and -code == signal.SIGALRM:
+            limit = "time"
+        elif limit is None and -code in _CRASHES and peak_mb > _MEMORY_SHARE * self._settings.load.max_memory_mb:
+            limit = "memory"
+        return ChildDiedError(name, limit)
+
+
+def environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """Return what a worker is told of the environment: where programs and libraries are, no keys, no passwords."""
+    return {name: ours[name] for name in _PASSED_ON if name in ours} | _ONE_THREAD
+
+
+def _resident_mb(pid: int) -> float:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0.0  # Not Linux, or gone.
+    return pages * os.sysconf("SC_PAGE_SIZE") / (1024 * 1024)
+
+
+def _wait_for(process: subprocess.Popen[bytes]) -> tuple[int, float]:
+    """Return a process's exit code as `Popen` has it, and the most MB that it held."""
+    end = time.monotonic() + 5.0
+    while process.returncode is None:
         try:
-            return signal.Signals(-code).name
-        except ValueError:
-            return f"signal {-code}"
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        except ChildProcessError:  # Where this program lets the system collect ended processes.
+            return process.wait(), 0.0
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            unit = 1024 * 1024 if sys.platform == "darwin" else 1024
+            return process.returncode, usage.ru_maxrss / unit
+        if time.monotonic() > end:
+            process.kill()
+        time.sleep(0.005)
+    return process.returncode, 0.0
 
 
-def _widen(stream: BinaryIO) -> None:
+class _Pipe:
+    """A pipe to or from the worker that never waits for it without `wait`."""
+
+    def __init__(self, stream: IO[bytes], wait: Callable[[select.poll], None]) -> None:
+        self._stream = stream
+        self._wait = wait
+        self._fd = stream.fileno()
+        self._buffer = bytearray()
+        self._ready = select.poll()
+        self._ready.register(self._fd, select.POLLIN if stream.readable() else select.POLLOUT)
+        os.set_blocking(self._fd, False)
+        _widen(self._fd)
+
+    def has_data(self, timeout_s: float) -> bool:
+        return bool(self._buffer or self._ready.poll(timeout_s * 1000))
+
+    def read(self, size: int) -> bytes:
+        while len(self._buffer) < size:
+            try:
+                data = os.read(self._fd, wire.BUFFER_BYTES)
+            except BlockingIOError:
+                self._wait(self._ready)
+                continue
+            if not data:
+                break
+            self._buffer += data
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
+
+    def write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[os.write(self._fd, rest) :]
+            except BlockingIOError:
+                self._wait(self._ready)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.close()
+
+
+def _widen(fd: int) -> None:
     """Make a pipe hold a megabyte where the system can: fewer turns to and fro for one message."""
     import fcntl
 
     with contextlib.suppress(OSError, AttributeError):
-        fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, wire.BUFFER_BYTES)
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, wire.BUFFER_BYTES)

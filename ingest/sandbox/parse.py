@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ingest.errors import EmptyFileError, IngestError, ParserCrashedError
+from ingest.errors import EmptyFileError, IngestError, ParserCrashedError, ParserLimitError
 from ingest.loaders import LoadedFile, load
+from ingest.loaders.formats import recognise
 from ingest.records import TextRecord, load_record
 from ingest.settings import IngestSettings
 from ingest.split import split
@@ -69,11 +70,30 @@ def parse(job: ParseJob, settings: IngestSettings) -> Parsed:
         spans = split(loaded.document, settings.split)
     except IngestError:
         raise
+    except MemoryError as exc:
+        raise ParserLimitError(job.source, "memory", settings.load.max_memory_mb) from exc
     except Exception as exc:
         raise ParserCrashedError(job.source, f"{type(exc).__name__}: {exc}"[:200]) from exc
     if not spans:
         raise EmptyFileError(job.source)
+    if len(loaded.document.page_starts) > settings.load.max_pages:
+        raise ParserLimitError(job.source, "pages", settings.load.max_pages)
     return Parsed(replace(loaded.document, blocks=()), spans, loaded.media_type, loaded.warnings)
+
+
+def is_plain(job: ParseJob, settings: IngestSettings) -> bool:
+    """Tell whether a document is text without any structure: then no parser but our own sees it.
+
+    What a Markdown, HTML or office file holds goes to libraries in other languages, which it may harm.
+    """
+    if job.record is not None:
+        return b"#" not in job.data  # With headings it would be read as Markdown.
+    if job.data.startswith((b"PK", b"\xd0\xcf\x11\xe0")) or b"%PDF-" in job.data[:1024]:
+        return False
+    try:
+        return recognise(job.data, source=job.source, settings=settings.load) == "text"
+    except IngestError:
+        return True  # It is refused by its first bytes, whoever looks at them.
 
 
 def indexed_texts(document: Document, spans: Sequence[Span]) -> tuple[str, ...]:

@@ -5,15 +5,15 @@ longer and slower. Nothing in it can make the reader run code, whoever wrote it.
 
     job      {"source", "record"}                      content             -
     result   {"title", "spans", ...} or {"error", ..}  text, UTF-8         tokens of each span, one line each, UTF-8
-    ready    {"ready": true}                           -                   -
+    ready    {"ready": [layers of confinement]}        -                   -
 """
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 from ingest import errors
 from ingest.errors import IngestError
@@ -25,10 +25,26 @@ _LENGTHS = struct.Struct("<QQQ")
 BUFFER_BYTES = 1 << 20
 """Read and held at a time, where the system can: each read waits for Python's lock, which the parser holds."""
 Parts = tuple[bytes, bytes, bytes]
-READY: Parts = (b'{"ready": true}', b"", b"")
 
 
-def write(stream: BinaryIO, parts: Parts) -> None:
+class Writable(Protocol):
+    """The sending end of a wire."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take all of it."""
+
+    def flush(self) -> None:
+        """Let go of what is held back."""
+
+
+class Readable(Protocol):
+    """The receiving end of a wire."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return so many bytes; fewer only where the other side is gone."""
+
+
+def write(stream: Writable, parts: Parts) -> None:
     """Write one message; part by part, as a file's content may be large."""
     stream.write(_LENGTHS.pack(*map(len, parts)))
     for part in parts:
@@ -36,14 +52,35 @@ def write(stream: BinaryIO, parts: Parts) -> None:
     stream.flush()
 
 
-def read(stream: BinaryIO) -> Parts:
+def read(stream: Readable, *, max_bytes: int | None = None) -> Parts:
     """Read one message.
+
+    Args:
+        stream: Where from.
+        max_bytes: Most bytes of all parts together, where the other side is not trusted.
 
     Raises:
         EOFError: If the other side is gone, between messages or in one.
+        ValueError: If it announces more than `max_bytes`.
     """
-    header, first, second = _LENGTHS.unpack(_exactly(stream, _LENGTHS.size))
+    sizes = _LENGTHS.unpack(_exactly(stream, _LENGTHS.size))
+    if max_bytes is not None and sum(sizes) > max_bytes:
+        raise ValueError(f"a message of {sum(sizes)} bytes, over {max_bytes}")
+    header, first, second = sizes
     return _exactly(stream, header), _exactly(stream, first), _exactly(stream, second)
+
+
+def encode_ready(layers: Sequence[str]) -> Parts:
+    """Return the message of a worker that waits for jobs."""
+    return _json({"ready": list(layers)}), b"", b""
+
+
+def decode_ready(parts: Parts) -> tuple[str, ...]:
+    """Return what confines the worker; raises ValueError for any other message."""
+    header = json.loads(parts[0])
+    if not isinstance(header, dict) or not isinstance(header.get("ready"), list):
+        raise ValueError("not the message of a worker that is ready")
+    return tuple(map(str, header["ready"]))
 
 
 def encode_job(job: ParseJob) -> Parts:
@@ -108,7 +145,9 @@ def _error_fields(error: IngestError) -> dict[str, Any]:
 
 
 def _revived(header: dict[str, Any]) -> IngestError:
-    cls = getattr(errors, header["error"], IngestError)
+    cls = getattr(errors, header["error"], None)
+    if not (isinstance(cls, type) and issubclass(cls, IngestError)):
+        cls = IngestError
     hint = None if header["hint"] is None else Message(*header["hint"])
     return errors.rebuild(cls, header["source"], Message(*header["message"]), hint)
 
@@ -122,7 +161,7 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytes:
+def _exactly(stream: Readable, size: int) -> bytes:
     data = stream.read(size)
     if len(data) < size:
         raise EOFError("the other process is gone")

@@ -3,24 +3,34 @@
 It is started as `python -c` with its arguments in `sys.argv`, not by `multiprocessing`, which would import the user's
 main script again. One thread reads jobs, so the parent never waits for room to write, and one writes results, so the
 parser never waits for the parent to read: how many there are at a time is the parent's business.
+
+Before the first job it gives up what parsing does not need (`confine.py`). Each job runs against a timer of the kernel,
+which ends this process also while native code holds Python's lock; the parent sees how it ended.
 """
 
 from __future__ import annotations
 
+import compileall
 import os
 import queue
+import signal
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import BinaryIO
 
-from ingest.errors import IngestError
+from ingest.errors import IngestError, ParserLimitError
+from ingest.sandbox.confine import confine, resident_bytes
 from ingest.sandbox.parse import Parsed, ParseJob, indexed_texts, parse
-from ingest.sandbox.wire import BUFFER_BYTES, READY, Parts, decode_job, encode_result, read, write
+from ingest.sandbox.wire import BUFFER_BYTES, Parts, decode_job, encode_ready, encode_result, read, write
 from ingest.settings import IngestSettings
 
 MAX_INDEXED_CHARS = 1_000_000
 """Of a longer document the parent makes the tokens itself: they are five times its text, and would be held twice."""
+RETIRE_BYTES = 384 * 1024 * 1024
+"""A worker that holds more after a document makes room for a fresh one: the next has all of its limit to itself."""
+BEGUN, RETIRED = b".", b"r"
 _SWITCH_S = 0.001  # A job or result does not wait longer for the parser to give Python's lock away.
 
 
@@ -29,21 +39,36 @@ def main(settings_json: str, begun_fd: int) -> None:
 
     Args:
         settings_json: `IngestSettings` as JSON.
-        begun_fd: Gets one byte as each job is begun: what the parent reads when this process has died.
+        begun_fd: Gets one byte as each job is begun, another before retiring: what the parent reads when this process
+            has ended.
     """
     settings = IngestSettings.model_validate_json(settings_json)
     source, sink = _take_wires()
     sys.setswitchinterval(_SWITCH_S)
     _warm()
+    layers = confine(settings.load.max_memory_mb)
     jobs: queue.SimpleQueue[Parts] = queue.SimpleQueue()
-    results: queue.SimpleQueue[Parts] = queue.SimpleQueue()
+    results: queue.SimpleQueue[Parts | None] = queue.SimpleQueue()
     threading.Thread(target=_read_jobs, args=(source, jobs), daemon=True).start()
-    threading.Thread(target=_write_results, args=(sink, results), daemon=True).start()
-    results.put(READY)
-    while True:
+    writer = threading.Thread(target=_write_results, args=(sink, results), daemon=True)
+    writer.start()
+    results.put(encode_ready(layers))
+    while resident_bytes() < RETIRE_BYTES:
         job = decode_job(jobs.get())
-        os.write(begun_fd, b".")
-        results.put(encode_result(_result(job, settings)))
+        os.write(begun_fd, BEGUN)
+        signal.setitimer(signal.ITIMER_REAL, settings.load.seconds_for(len(job.data)))
+        results.put(_message(job, settings))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    os.write(begun_fd, RETIRED)
+    results.put(None)
+    writer.join()
+
+
+def _message(job: ParseJob, settings: IngestSettings) -> Parts:
+    try:
+        return encode_result(_result(job, settings))
+    except MemoryError:
+        return encode_result(ParserLimitError(job.source, "memory", settings.load.max_memory_mb))
 
 
 def _result(job: ParseJob, settings: IngestSettings) -> Parsed | IngestError:
@@ -57,34 +82,43 @@ def _result(job: ParseJob, settings: IngestSettings) -> Parsed | IngestError:
 
 
 def _take_wires() -> tuple[BinaryIO, BinaryIO]:
-    """Return streams to the parent, and leave to the parsers a standard output and input that do no harm."""
+    """Return streams to the parent, and leave to the parsers standard streams that lead nowhere.
+
+    What parsers print comes from the document: none of it should reach a terminal or a log.
+    """
     source, sink = os.fdopen(os.dup(0), "rb", BUFFER_BYTES), os.fdopen(os.dup(1), "wb", BUFFER_BYTES)
-    os.dup2(2, 1)
-    with open(os.devnull, "rb") as nothing:
-        os.dup2(nothing.fileno(), 0)
+    with open(os.devnull, "r+b", buffering=0) as nothing:
+        for descriptor in (0, 1, 2):
+            os.dup2(nothing.fileno(), descriptor)
     return source, sink
 
 
 def _warm() -> None:
     """Load what every job needs before the parent counts on this process."""
     import ingest.loaders.markdown
-    import ingest.loaders.text  # noqa: F401
+    import ingest.loaders.text
     from retrieval.keyword.tokens import tokenize
 
     tokenize("热身" * 40)
+    if not sys.dont_write_bytecode:
+        # Once confined nothing can be written: without this every worker would compile the loaders again.
+        compileall.compile_dir(Path(ingest.loaders.__file__).parent, quiet=2)
+        sys.dont_write_bytecode = True
 
 
 def _read_jobs(source: BinaryIO, jobs: queue.SimpleQueue[Parts]) -> None:
     try:
         while True:
             jobs.put(read(source))
+    except MemoryError:
+        os._exit(1)  # For the document that is too large to be taken in.
     except (EOFError, OSError):
         os._exit(0)  # The parent is gone, or done with us; whatever is being parsed has no reader.
 
 
-def _write_results(sink: BinaryIO, results: queue.SimpleQueue[Parts]) -> None:
+def _write_results(sink: BinaryIO, results: queue.SimpleQueue[Parts | None]) -> None:
     try:
-        while True:
-            write(sink, results.get())
+        while (result := results.get()) is not None:
+            write(sink, result)
     except OSError:
         os._exit(0)

@@ -99,6 +99,20 @@ CASES = [
         "解析 'a.txt' 时解析程序崩溃（SIGSEGV）。请用原程序打开并另存后重试。",
     ),
     (
+        e.ParserLimitError("a.pdf", "time", 120.0),
+        "parser_limit",
+        "Parsing 'a.pdf' was stopped: it takes more than the limit of 120 seconds. "
+        "Split it, or raise HUOZI_PARSE__MAX_SECONDS.",
+        "解析 'a.pdf' 已中止：超过上限 120 秒。请拆分文件，或调大 HUOZI_PARSE__MAX_SECONDS。",
+    ),
+    (
+        e.ParserLimitError("a.xlsx", "memory", 2048),
+        "parser_limit",
+        "Parsing 'a.xlsx' was stopped: it takes more than the limit of 2048 MB of memory. "
+        "Split it, or raise HUOZI_PARSE__MAX_MEMORY_MB.",
+        "解析 'a.xlsx' 已中止：超过上限 2048 MB 内存。请拆分文件，或调大 HUOZI_PARSE__MAX_MEMORY_MB。",
+    ),
+    (
         e.UnreadableError("a.txt", "Permission denied"),
         "unreadable",
         "'a.txt' cannot be read (Permission denied). Check its permissions and links.",
