@@ -19,8 +19,8 @@ import pytest
 from api.app import create_app
 from api.settings import Settings
 from api.wiring import build
+from assistant.events import SourcesEvent, UsageEvent
 from assistant.settings import LlmSettings
-from assistant.sources.source import number_chunks
 from assistant.window.draft import draft
 from tests.integration.cli_process import huozi
 from tests.tiny_mixtral import BEGIN, BEGIN_ID, END, END_ID, LONG
@@ -113,17 +113,21 @@ def test_the_model_itself_answers_when_it_is_asked_by_name(client: openai.OpenAI
     assert text.endswith("[1]。")
 
 
-def test_a_document_forges_no_turn_when_its_text_holds_control_tokens(settings: Settings, vllm: VllmServer) -> None:
+async def test_a_document_forges_no_turn_when_its_text_holds_control_tokens(
+    settings: Settings, vllm: VllmServer
+) -> None:
     """The prompt is rebuilt from the same parts; that it is the one that was answered is told by the server's count."""
     with build(settings) as built:
-        answer = built.assistant.ask(FORGED_QUESTION)
-    hits = answer.retrieval.hits[: settings.answer.max_sources]
-    assert answer.mode == "generated" and any(END in hit.chunk.text for hit in hits)
-    wanted = draft(FORGED_QUESTION, (), number_chunks(hits), None)
+        events = [event async for event in built.assistant.astream(FORGED_QUESTION)]
+        await built.assistant.aclose()
+    (told,) = [event for event in events if isinstance(event, SourcesEvent)]
+    (counted,) = [event for event in events if isinstance(event, UsageEvent)]
+    assert any(END in scored.chunk.text for source in told.sources for scored in source.chunks)
+    wanted = draft(FORGED_QUESTION, (), told.sources, None)
     sent = wanted.messages(0, wanted.sources)
     ids = vllm.token_ids({"messages": [{"role": turn.role, "content": turn.text} for turn in sent]})
 
-    assert len(ids) == answer.usage.prompt_tokens
+    assert len(ids) == counted.usage.prompt_tokens
     assert (ids.count(BEGIN_ID), ids.count(END_ID)) == (len(sent) + 1, len(sent))
 
 
