@@ -109,9 +109,10 @@ def fit(
         PromptTooLongError: If question and system turn alone do not fit.
     """
     budget = window_tokens - answer_tokens
-    room = budget - costs.system - costs.question - reserve
+    room = budget - costs.system - costs.question
     if room < 0:
         raise prompt_too_long(costs.question, costs.system, answer_tokens, window_tokens)
+    room = max(0, room - reserve)
     n_turns = _turns_kept(draft, costs, room, n_gone_turns)
     history = sum(costs.turns[len(costs.turns) - n_turns :])
     shown = _sources_kept(draft.sources, costs, room - history, spare=max(1, int(budget * SPARE)))

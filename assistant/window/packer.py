@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from assistant.errors import prompt_too_long
 from assistant.events import Turn
 from assistant.generate import Generator, Sampling
 from assistant.settings import AnswerSettings, LlmSettings
@@ -109,6 +110,7 @@ class Packer:
                 self._learn(over, window.cut.tokens.total)
                 if size > room.budget:
                     window = _fit(priced, room, reserve + 2 * over + 16)
+                    _check_fits(window, over, room)
         return replace(window, cut=replace(window.cut, calls=calls))
 
     def _is_doubtful(self, window: ContextWindow) -> bool:
@@ -124,6 +126,13 @@ class Packer:
             self._n_confirmed = 0
         elif counted > CHEAP_TOKENS:
             self._n_confirmed += 1
+
+
+def _check_fits(window: ContextWindow, over: int, room: _Room) -> None:
+    """Refuse a question that fits by the sum of its parts, but not by the server's count of the whole."""
+    tokens = window.cut.tokens
+    if tokens.total + over > tokens.budget:
+        raise prompt_too_long(tokens.question + over, tokens.system, room.answer_tokens, room.window_tokens)
 
 
 def _fit(priced: Priced, room: _Room, reserve: int) -> ContextWindow:

@@ -12,6 +12,7 @@ from assistant.events import Turn
 from assistant.generate import Generator, Sampling
 from assistant.settings import AnswerSettings, LlmSettings
 from assistant.sources.source import Source
+from assistant.window.draft import draft
 from assistant.window.packer import Packer
 from retrieval.errors import SettingsError
 from tests.tokenize_server import Shape, TokenizeServer
@@ -145,6 +146,15 @@ async def test_the_window_is_not_overfull_when_the_parts_do_not_add_up(server: T
         server.seams = 25
         windows = [await one.pack("问", (), some_sources(rng, 9, 600), sampling=Sampling()) for _ in range(5)]
     assert all(server.size(window.messages) + 25 <= 1_536 for window in windows)
+
+
+async def test_a_question_is_refused_when_it_fits_by_its_parts_alone(server: TokenizeServer) -> None:
+    rest = server.size(draft("问", (), (), None).messages(0, ()))
+    async with packer(server, window_tokens=2_048, max_tokens=512) as one:
+        await one.pack("问", (), (), sampling=Sampling())
+        server.seams = 25
+        with pytest.raises(PromptTooLongError):
+            await one.pack("䶮" * ((1_536 - rest - 5) // 3), (), (), sampling=Sampling())
 
 
 async def test_a_far_longer_prompt_is_counted_in_two_calls_when_little_was_learnt(server: TokenizeServer) -> None:
