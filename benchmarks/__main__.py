@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _SHARED = {"__init__", "__main__", "measure", "texts", "embedder", "servers"}
-_QUALITY = {"conversations", "encodings", "quality", "splitting", "support"}  # long, and in need of the evaluation's sets: only when named
+# Long, and in need of the evaluation's sets: only when named.
+_QUALITY = {"conversations", "encodings", "quality", "refusal", "splitting", "support"}
 
 
 def names() -> list[str]:

@@ -111,7 +111,7 @@ def calibrate_folder(
         ingest_folder(plan, ingest)
     collection = catalog.get_collection(plan.collection)
     present = calibrated_weights(collection.embedder, collection.calibration)
-    labelled = asyncio.run(_label_all(questions, collection.name, assistant, present, progress))
+    labelled = asyncio.run(label_all(questions, collection.name, assistant, present, progress))
     # From the weights of all, not from those that these questions may have taught before: else none would be held out.
     learnt = learn(labelled, present, default_weights(collection.embedder))
     n_answerable = sum(one.is_answerable for one in labelled)
@@ -134,9 +134,10 @@ def forget_calibration(catalog: KeepsCalibrations, name: str) -> bool:
     return collection.calibration is not None
 
 
-async def _label_all(
+async def label_all(
     questions: Sequence[Question], collection: str, assistant: Assistant, weights: Weights, progress: Progress | None
 ) -> list[Labelled]:
+    """Return the signals of all questions that a weight decides, without answering them."""
     labelled = []
     try:
         for done, question in enumerate(questions, 1):

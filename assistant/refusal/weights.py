@@ -54,7 +54,7 @@ E5_WEIGHTS = Weights(
     missing_name=-3.0,
     missing_subject=-0.73,
     missing_noun=-0.53,
-    threshold=37.05,
+    threshold=37.15,
 )
 
 
