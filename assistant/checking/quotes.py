@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ FACT_WEIGHT = 0.25
 WORTH_A_SENTENCE = 0.2
 """A quote grows by a neighbouring sentence that adds at least so much."""
 CELL = " | "
+"""Stands between the cells of a table row, as the loaders write it."""
+_LIST_MARK = re.compile(r"\d{1,3}\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ def quotable_spans(text: str) -> list[Span]:
     for start, end in sentence_spans(text):
         first, last = spans[-1] if spans else (start, start)
         joined = text[first:end]
-        if spans and "\n" not in joined and (CELL in joined or text[first:last].rstrip(".").isdecimal()):
+        if spans and "\n" not in joined and (CELL in joined or _LIST_MARK.fullmatch(text, first, last)):
             spans[-1] = first, end
         else:
             spans.append((start, end))

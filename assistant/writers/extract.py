@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from assistant.checking.quotes import CELL, quotable_spans
 from retrieval.keyword.folding import fold
 from retrieval.keyword.tokens import query_weights, tokenize
 from retrieval.models import ScoredChunk
-from retrieval.rerankers.coverage import sentence_spans
 
-# Found on the development sets; each may be halved or doubled without losing more than a point anywhere.
+# Found on the development sets, all together; MAX_GAP trades spare sentences for precision: docs/answers.md.
 NEIGHBOUR_WEIGHT = 0.15
 RANK_WEIGHT = 0.55
 KIND_WEIGHT = 0.12
@@ -25,9 +25,7 @@ PLACE_WEIGHT = 0.1
 LENGTH_WEIGHT = 0.05
 QUESTION_PENALTY = 0.3
 SAME_CHUNK_BONUS = 0.2
-CELL = " | "
-"""Stands between the cells of a table row, as the loaders write it."""
-MAX_GAP = 0.5
+MAX_GAP = 0.3
 """A further sentence is quoted only if it is worth nearly as much as the first."""
 
 _DIGITS = r"\d|百分之|[一二三四五六七八九十百千万亿两][年月日天个名位元人次条岁倍%]"
@@ -53,7 +51,6 @@ _KINDS = tuple(
 )
 MAX_LIST_CHARS = 300
 _LIST_ITEM = re.compile(r"[-*•] |\d{1,3}[.、)）]|[(（](?:\d{1,3}|[一二三四五六七八九十]{1,3})[)）]|[①-⑳]")
-_LIST_MARK = re.compile(r"\d{1,3}\.")
 _IS_QUESTION = re.compile(r"[？?]\W*$")
 
 
@@ -111,19 +108,6 @@ def leading(sources: Sequence[ScoredChunk], *, max_sentences: int) -> tuple[Extr
     if not sources:
         return ()
     return tuple(Extract(1, start, end, 0.0) for start, end in quotable_spans(sources[0].chunk.text)[:max_sentences])
-
-
-def quotable_spans(text: str) -> list[tuple[int, int]]:
-    """Return where a text's sentences lie, with a list's number before its sentence and every table row whole."""
-    spans: list[tuple[int, int]] = []
-    for start, end in sentence_spans(text):
-        first, last = spans[-1] if spans else (start, start)
-        joined = text[first:end]
-        if spans and "\n" not in joined and (CELL in joined or _LIST_MARK.fullmatch(text, first, last)):
-            spans[-1] = first, end
-        else:
-            spans.append((start, end))
-    return spans
 
 
 def _with_lists(chosen: Sequence[Extract], sources: Sequence[ScoredChunk]) -> tuple[Extract, ...]:

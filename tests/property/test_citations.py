@@ -60,9 +60,11 @@ def documents(draw: st.DrawFn) -> tuple[str, list[ScoredChunk]]:
     return document, [chunk_of(document, start, end) for start, end in cuts if start < end]
 
 
-def check(sources: list[ScoredChunk], answer: str, mode: Mode, size: int) -> CheckedStream:
+def check(
+    sources: list[ScoredChunk], answer: str, mode: Mode, size: int, question: str = "年假有几天？"
+) -> CheckedStream:
     """Settle an answer that arrives in pieces of some size."""
-    checked = CheckedStream(SentenceCheck(number_chunks(sources), "年假有几天？"), mode)
+    checked = CheckedStream(SentenceCheck(number_chunks(sources), question), mode)
     shown = [checked.settle(one) for i in range(0, len(answer), size) for one in checked.feed(answer[i : i + size])]
     shown += [checked.settle(one) for one in checked.finish()]
     assert "".join([*shown, checked.end()]) == checked.text
@@ -90,7 +92,7 @@ def test_every_sentence_is_kept_with_a_citation_when_it_is_copied(document: str,
     sources = [chunk_of(document, 0, len(document))]
     for start, end in sentence_spans(document):
         sentence = document[start:end]
-        checked = check(sources, f"{sentence}\n", "strict", size)
+        checked = check(sources, f"{sentence}\n", "strict", size, "")
         if sentence.isalpha() and len(sentence) > 3:
             assert checked.text == f"{sentence}[1]" and checked.citations[0].quote
 
