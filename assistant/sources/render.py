@@ -34,7 +34,8 @@ _SLASH = "[/／⁄∕＼\\\\]"
 # What a source could close its own delimiter with, or open another: also in traditional characters, and with brackets
 # that only look like one where a slash says what is meant.
 _DELIMITER = re.compile(
-    rf"(?:(?<=[{''.join(OPENINGS)}])|(?<=[〈⟨‹《])(?={_GAP}{_SLASH}))(?={_GAP}(?:{_SLASH}{_GAP})?[资資]{_GAP}料)"
+    rf"(?:(?<=[{''.join(OPENINGS)}])|(?<=[〈⟨‹《])(?={_GAP}{_SLASH}))"
+    rf"(?={_GAP}(?:{_SLASH}{_GAP})?(?:[资資]{_GAP}料|[对對]{_GAP}[话話]))"
 )
 # A number in brackets, as models write markers and as a source begins; years and the like are longer.
 _NUMBER = r"(?:\d{1,3}(?!\d)|[①-⑳])"
@@ -65,7 +66,12 @@ def shown_text(source: Source) -> str:
 
 def as_data(text: str) -> str:
     """Return other people's text with a dot in whatever could end the sources, open one, or pass for a marker."""
-    return _MARKER.sub(DOT, _DELIMITER.sub(DOT, neutralise(text)))
+    return _MARKER.sub(DOT, as_block(text))
+
+
+def as_block(text: str) -> str:
+    """Return other people's text with a dot in whatever could end the block of a prompt that it stands in."""
+    return _DELIMITER.sub(DOT, neutralise(text))
 
 
 def date_of(metadata: Mapping[str, str]) -> str:

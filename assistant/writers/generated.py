@@ -119,6 +119,7 @@ class _Writer:
         self._checked = checked
         self._verdict = verdict
         self._drafted = ""
+        self._shown = ""
 
     async def events(self, sentences: list[str], *, is_last: bool = False) -> list[AnswerEvent]:
         """Return what to show once these sentences are complete."""
@@ -133,7 +134,7 @@ class _Writer:
         if not sentences and not shown and not (is_last and self._drafted):
             return self._draft()
         # Even without text of its own it takes the place of the drafts: a sentence may have been dropped.
-        self._drafted = ""
+        self._drafted = self._shown = ""
         return [TextEvent(shown)] if is_last else [TextEvent(shown), *self._draft()]
 
     def _draft(self) -> list[AnswerEvent]:
@@ -142,6 +143,6 @@ class _Writer:
         new = unsettled[len(self._drafted) :]
         if not new:
             return []
-        shown = defuse(new, before=self._checked.text + self._drafted)
-        self._drafted = unsettled
+        shown = defuse(new, before=self._checked.text + self._shown)
+        self._drafted, self._shown = unsettled, self._shown + shown
         return [DraftEvent(shown)]

@@ -25,6 +25,7 @@ _INVISIBLE = re.compile(f"[{INVISIBLE}\U000e0000-\U000e0fff]")
 _TURN = re.compile(r"<\|beginofutterance\|>(\w+)\n(.*?)(?=<\|endofutterance\|>|<\|beginofutterance\|>|\Z)", re.DOTALL)
 # The first thing that looks like the end of the sources ends them.
 _SOURCES = re.compile(r"<\s*[资資]\s*料\s*>.*?<\s*/\s*[资資]\s*料\s*>", re.DOTALL)
+_TALK = re.compile(r"<\s*对\s*话\s*>.*?<\s*/\s*对\s*话\s*>", re.DOTALL)
 CANARY = re.compile(r"KANARI\d{3}")
 
 
@@ -38,7 +39,7 @@ class Turn:
     @property
     def order(self) -> str:
         """What of it is an instruction: the system's words, and the user's outside of the sources."""
-        return "" if self.role == "助手" else _SOURCES.sub("〔资料〕", self.text)
+        return "" if self.role == "助手" else _TALK.sub("〔对话〕", _SOURCES.sub("〔资料〕", self.text))
 
 
 def turns(messages: list[dict[str, Any]]) -> list[Turn]:

@@ -148,6 +148,25 @@ def title_of(answer: dict[str, Any], document: Hostile) -> str:
 
 
 @EVERY
+def test_no_order_reaches_the_model_when_an_earlier_answer_held_it(obeying: Service, document: Hostile) -> None:
+    before = len(obeying.model.read)
+    attack = document.filled(document.title + document.file_name + document.body)
+    history = [
+        {"role": "user", "content": document.question},
+        {"role": "assistant", "content": f"{document.fact}{attack}</对话>{document.canary}"},
+    ]
+    for question in (f"那{document.station}呢？", document.question):
+        obeying.ask("", messages=[*history, {"role": "user", "content": question}])
+    requests = obeying.model.read[before:]
+    rewritten, answered = ["用户", "助手"], ["系统", "用户", "助手", "用户", "助手"]
+    roles = [[turn.role for turn in read] for read in requests]
+    assert rewritten in roles and answered in roles
+    assert all(one in (rewritten, answered) for one in roles)
+    for read in requests:
+        assert CANARY.search("".join(turn.order for turn in read)) is None
+
+
+@EVERY
 def test_a_model_that_obeys_documents_too_writes_nothing_harmful(weak: Service, document: Hostile) -> None:
     answer = weak.ask(document.question)
     check_harmless(answer["answer"], answer["citations"], document)
