@@ -41,6 +41,7 @@ class Row:
         answer: Without citation markers.
         is_refused: The service said that it cannot answer.
         citations: Cited passages.
+        dropped: Why each citation was dropped that a model wrote and the check took out.
     """
 
     query_id: str
@@ -48,6 +49,7 @@ class Row:
     answer: str = ""
     is_refused: bool = False
     citations: tuple[Passage, ...] = ()
+    dropped: tuple[str, ...] = ()
 
 
 def score(questions: Sequence[Question], rows: Iterable[Row]) -> Metrics:
@@ -185,6 +187,13 @@ def _is_right(passage: Passage, question: Question) -> bool:
     return holds(passage.text, [*wanted, *question.evidence])
 
 
+def is_right_citation(passage: Passage, question: Question) -> bool:
+    """Whether a cited passage holds a gold answer or evidence; one without text, whether it is on a gold page."""
+    if question.gold_pages and not passage.text:
+        return _is_on_gold_page(passage, question)
+    return _is_right(passage, question)
+
+
 def _is_on_gold_page(passage: Passage, question: Question) -> bool:
     return passage.doc_id in question.gold_doc_ids and not set(passage.pages).isdisjoint(question.gold_pages)
 
@@ -204,10 +213,7 @@ def _refusal_scores(pairs: Sequence[tuple[Question, Row]]) -> Metrics:
 
 def _citation_scores(answerable: Sequence[tuple[Question, Row]]) -> Metrics:
     answered = [
-        [
-            _is_on_gold_page(one, question) if question.gold_pages and not one.text else _is_right(one, question)
-            for one in row.citations
-        ]
+        [is_right_citation(one, question) for one in row.citations]
         for question, row in answerable
         if row.answer and not row.is_refused
     ]

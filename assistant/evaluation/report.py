@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ class EvalReport:
         rows: What came back, one for each question that was answered or refused.
         failed: Questions that ended in an error: query_id and message.
         seconds: Asking, without ingesting.
+        wrong_citations: How many citations there are, and how many are wrong by each cause.
+        dropped_citations: How many of a model's citations the check took out, by reason.
     """
 
     metrics: Metrics
@@ -27,12 +29,16 @@ class EvalReport:
     rows: tuple[Row, ...]
     failed: tuple[tuple[str, str], ...]
     seconds: float
+    wrong_citations: dict[str, int] = field(default_factory=dict)
+    dropped_citations: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
         return {
             "metrics": self.metrics,
             "by_type": self.by_type,
+            "wrong_citations": self.wrong_citations,
+            "dropped_citations": self.dropped_citations,
             "failed": [{"query_id": query_id, "message": message} for query_id, message in self.failed],
             "seconds": round(self.seconds, 3),
         }

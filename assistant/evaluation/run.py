@@ -15,6 +15,7 @@ from assistant.errors import ModelServerDownError
 from assistant.evaluation.corpus import CorpusDocument, Question, find_corpus, load_corpus, load_questions
 from assistant.evaluation.metrics import Passage, Row, score, score_by_type
 from assistant.evaluation.report import EvalReport
+from assistant.evaluation.wrong_citations import dropped_citations, wrong_citations
 from assistant.events import Answer
 from retrieval.errors import HuoziError, QuestionError
 from retrieval.models import Chunk, ScoredChunk
@@ -79,6 +80,8 @@ def evaluate_folder(
     return EvalReport(
         metrics=score(questions, rows),
         by_type=score_by_type(questions, rows),
+        wrong_citations=wrong_citations(questions, rows),
+        dropped_citations=dropped_citations(rows),
         rows=tuple(rows),
         failed=tuple(failure for failure in asked if not isinstance(failure, Row)),
         seconds=time.monotonic() - started,
@@ -114,6 +117,7 @@ def row_of(question: Question, answer: Answer, page_of: PageOf) -> Row:
         answer="" if answer.refused else without_markers(answer.text),
         is_refused=answer.refused,
         citations=tuple(_passage(source, page_of) for source in cited.values()),
+        dropped=tuple(one.reason for one in answer.dropped),
     )
 
 
