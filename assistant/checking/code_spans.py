@@ -7,7 +7,6 @@ readers agree on counts as code here: spans of one or two backticks within a lin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from assistant.control_tokens import INVISIBLE
@@ -17,6 +16,7 @@ LOOKALIKE = "ˋ"
 
 _RUN = re.compile(r"\\?`+")
 _FENCE = re.compile(r"([\s>*+\-\d.)]*)(`{3,}|~{3,})(.*)", re.DOTALL)
+_FENCING = re.compile(r"```|~~~|\$\$|\\\[")
 _LANGUAGE = re.compile(r"[ ]*[\w#.+-]*[ ]*")
 _MATH = re.compile(r"\$|\\[()\[\]]")
 
@@ -69,17 +69,18 @@ class Fences:
         return self if is_code else Fences("", is_sure=False)
 
 
-def fences_after(lines: Iterable[str]) -> Fences:
-    """Return where a text of these lines stands at its end."""
+def fences_after(text: str) -> Fences:
+    """Return where a text stands at its end; its last line counts as a whole one."""
     fences = Fences()
-    for line in lines:
-        fences = fences.after(line)
+    if _FENCING.search(text):
+        for line in text.split("\n"):
+            fences = fences.after(line)
     return fences
 
 
 def fence_end(text: str) -> str:
     """Return what closes the fenced code that an answer ends in, or "": some readers take open fences for none."""
-    fences = fences_after(text.split("\n"))
+    fences = fences_after(text)
     return "\n" * (not text.endswith("\n")) + fences.opened if fences.is_code else ""
 
 

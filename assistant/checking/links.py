@@ -53,9 +53,9 @@ def defuse(text: str, allowed: Collection[str] = (), *, before: str = "") -> str
         before: All that is shown in front of the text, defused.
     """
     allowed_by_key = {key: address.strip() for address in allowed if (key := address_key(address)) is not None}
-    *earlier, opened = before.split("\n")
+    earlier, _, opened = before.rpartition("\n")
     fences = fences_after(earlier)
-    above = earlier[-1] if earlier else ""
+    above = earlier.rpartition("\n")[2]
     shown: list[str] = []
     for line in _LINE_END.sub("\n", text).split("\n"):
         plain = _DROPPED.sub("", line)
