@@ -5,45 +5,42 @@ import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 import os, re, signal, time
 from ingest.errors import EncryptedError
-from ingest.sandbox import worker
-plain = worker.parse
+from ingest.sandbox import parse as parsing, worker
+plain = parsing.load
 kept = []
 class LongBytes(bytes):
     def __len__(self):
         return 1 << 50
-def hurt(job, settings):
-    if b"!kill" in job.data:
+def hurt(data, *, source, settings):
+    if b"!kill" in data:
         signal.raise_signal(signal.SIGKILL)
-    if b"!exit" in job.data:
+    if b"!exit" in data:
         os._exit(3)
-    if b"!hang" in job.data:
+    if b"!hang" in data:
         time.sleep(600)
-    if b"!spin" in job.data:
+    if b"!spin" in data:
         re.match("(a+)+$", "a" * 60 + "b")
-    if b"!deaf" in job.data:
+    if b"!deaf" in data:
         signal.setitimer(signal.ITIMER_REAL, 0)
         time.sleep(600)
-    if b"!eat" in job.data:
+    if b"!eat" in data:
         eaten = [bytearray(1 << 20) for _ in range(1 << 20)]
-    if b"!fat" in job.data:
+    if b"!fat" in data:
         kept.append(bytearray(b"x" * (400 << 20)))
-    if b"!do:" in job.data:
-        exec(job.data.decode().partition("!do:")[2])
-    if b"!garble" in job.data:
+    if b"!do:" in data:
+        exec(data.decode().partition("!do:")[2])
+    if b"!garble" in data:
         worker.encode_result = lambda result: (b"[]", b"", b"")
-    if b"!long" in job.data:
+    if b"!long" in data:
         worker.encode_result = lambda result: (b"{}", LongBytes(), b"")
-    if b"!print" in job.data:
+    if b"!print" in data:
         os.write(1, b"noise" * 1000)
         print(os.read(0, 100), flush=True)
-    if b"!raise" in job.data:
-        raise_as_the_parsers_do(job)
-    if b"!encrypted" in job.data:
-        raise EncryptedError(job.source)
-    return plain(job, settings)
-def raise_as_the_parsers_do(job):
-    from ingest.errors import ParserCrashedError
-    raise ParserCrashedError(job.source, "ZeroDivisionError")
-worker.parse = hurt
+    if b"!raise" in data:
+        1 / 0
+    if b"!encrypted" in data:
+        raise EncryptedError(source)
+    return plain(data, source=source, settings=settings)
+parsing.load = hurt
 worker.main(sys.argv[2], int(sys.argv[3]))
 """

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from ingest.errors import IngestError, ParserCrashedError, ParserLimitError
-from ingest.sandbox.child import START_TIMEOUT_S, Child, ChildDiedError, can_start
+from ingest.sandbox.child import START_TIMEOUT_S, Child, ChildDiedError, NonsenseError, can_start
 from ingest.sandbox.parse import Parsed, ParseJob, is_plain, parse
 from ingest.settings import IngestSettings
 
@@ -179,9 +179,10 @@ class Parser:
             n_unanswered = self._child.n_begun() - self._n_answered
             has_retired = self._child.has_retired
             self.close()
-            if not has_retired:
+            if isinstance(died, NonsenseError) or not has_retired:
                 # One that died before it began anything choked on taking in what is first in line.
-                culprit = sent.pop(min(max(n_unanswered - 1, 0), len(sent) - 1))
+                is_first = isinstance(died, NonsenseError) or n_unanswered <= 0
+                culprit = sent.pop(0 if is_first else min(n_unanswered, len(sent)) - 1)
                 culprit.outcome = self._error(culprit.job, died)
                 # What has killed a worker might kill this process: no more of it here.
                 self._must_be_apart = True

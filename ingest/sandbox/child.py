@@ -49,6 +49,13 @@ class ChildDiedError(Exception):
         self.limit = limit
 
 
+class NonsenseError(ChildDiedError):
+    """The worker says what no worker says: what it parsed last has taken it over, or we have a defect."""
+
+    def __init__(self) -> None:
+        super().__init__("it does not speak our language")
+
+
 def can_start() -> bool:
     """Tell whether this interpreter can start another: not where it is frozen or built into a program."""
     name = Path(sys.executable or "").name.lower()
@@ -127,7 +134,7 @@ class Child:
         try:
             self.layers = wire.decode_ready(self._read())
         except ValueError as exc:
-            raise ChildDiedError("it does not speak our language") from exc
+            raise NonsenseError from exc
         return True
 
     def send(self, job: ParseJob) -> None:
@@ -146,13 +153,14 @@ class Child:
         """Wait for the next result, at most for as long as the job in hand may take.
 
         Raises:
-            ChildDiedError: If it ended before that, or says what cannot be understood.
+            ChildDiedError: If it ended before that.
+            NonsenseError: If it says what cannot be understood, for the job whose result is next.
         """
         self.n_begun()  # A pipe that nobody empties is full some day.
         try:
             return wire.decode_result(self._read())
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
-            raise ChildDiedError("it does not speak our language") from exc
+            raise NonsenseError from exc
 
     def n_begun(self) -> int:
         """Return the number of jobs that it has begun."""
