@@ -7,7 +7,9 @@ import os, re, signal, time
 from ingest.errors import EncryptedError
 from ingest.sandbox import parse as parsing, worker
 plain = parsing.load
-kept = []
+kept, lies = [], []
+plain_message = worker.encode_result
+worker.encode_result = lambda result: lies[0] if lies else plain_message(result)
 class LongBytes(bytes):
     def __len__(self):
         return 1 << 50
@@ -30,9 +32,9 @@ def hurt(data, *, source, settings):
     if b"!do:" in data:
         exec(data.decode().partition("!do:")[2])
     if b"!garble" in data:
-        worker.encode_result = lambda result: (b"[]", b"", b"")
+        lies.append((b"[]", b"", b""))
     if b"!long" in data:
-        worker.encode_result = lambda result: (b"{}", LongBytes(), b"")
+        lies.append((b"{}", LongBytes(), b""))
     if b"!print" in data:
         os.write(1, b"noise" * 1000)
         print(os.read(0, 100), flush=True)
