@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import AsyncGenerator, Sequence
 
@@ -11,7 +12,8 @@ from assistant.checking.links import addresses, defuse
 from assistant.events import Answer, AnswerEvent, Citation, DoneEvent, SourcesEvent, TextEvent
 from assistant.finder import Finder, Found
 from assistant.sources.source import Source
-from assistant.writers.extract import extract, leading
+from assistant.writers.extract import Extract, extract, leading
+from retrieval.models import ScoredChunk
 
 EXTRACTIVE_MODEL = "extractive"
 """`Answer.model` where no model wrote the answer."""
@@ -30,7 +32,7 @@ async def quote(
     yield SourcesEvent(tuple(sources), "extractive")
     text = ""
     citations: list[Citation] = []
-    chosen = extract(retrieval.question, chunks, max_sentences=max_sentences)
+    chosen = _chosen(found, chunks, max_sentences)
     # A question in another language than the text shares no word with any sentence.
     for one in chosen or leading(chunks, max_sentences=max_sentences):
         number, scored = numbered[one.number - 1]
@@ -51,6 +53,16 @@ async def quote(
             retrieval=retrieval,
         )
     )
+
+
+def _chosen(found: Found, chunks: Sequence[ScoredChunk], max_sentences: int) -> Sequence[Extract]:
+    """Return the sentences that answer the question, or each of its parts: the best ones of the whole leave one out."""
+    if not found.parts:
+        return extract(found.retrieval.question, chunks, max_sentences=max_sentences)
+    each = math.ceil(max_sentences / len(found.parts))
+    by_part = [extract(part.question, chunks, max_sentences=each) for part in found.parts]
+    places = {(one.number, one.start): one for chosen in by_part for one in chosen}
+    return [places[place] for place in sorted(places)]
 
 
 def _without_own_markers(quote: str) -> str:

@@ -25,3 +25,9 @@ def test_numbers_in_a_quote_pass_for_no_citation() -> None:
     assert answer.text.count("[1]") == len(answer.citations)
     assert "［99］" in answer.text or "99" not in answer.text
     assert "[2]" not in answer.text and "[99]" not in answer.text
+
+
+def test_each_fact_is_quoted_when_the_question_is_over_several() -> None:
+    hits = [source("年假为5天。年假天数另有补充说明。", name="a"), source("病假为12天。", name="b")]
+    answer = Assistant(FakeRetriever(hits)).ask("年假和病假分别为几天？")
+    assert {one.quote for one in answer.citations} >= {"年假为5天。", "病假为12天。"}
