@@ -61,7 +61,8 @@ def test_files_are_the_corpus_when_there_is_no_other(folder: Path) -> None:
     plan = EvalPlan(folder, "评测")
     report = evaluate_folder(plan, assistant, ingested, progress=lambda *done: seen.append(done))
     assert [path.name for path in ingested.paths] == ["手册.pdf"]
-    assert (retriever.asked[0]["collection"], retriever.asked[0]["context"]) == ("评测", ("入职满一年",))
+    assert retriever.asked[0]["collection"] == "评测"
+    assert "入职满一年" in retriever.asked[0]["context"]
     assert seen == [(1, 1)]
     assert report.metrics["page MRR@10"] == 1.0 and report.metrics["contains_gold"] == 1.0
     assert report.rows[0].retrieved[0].pages == (1, 2)
