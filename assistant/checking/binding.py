@@ -43,15 +43,19 @@ def clauses_of(folded: str) -> tuple[Clause, ...]:
     return tuple(_read(folded))
 
 
-def bound_elsewhere(claim: str, weights: Mapping[str, float], clauses: tuple[Clause, ...]) -> Number | Date | None:
+def bound_elsewhere(
+    claim: tuple[Clause, ...], weights: Mapping[str, float], clauses: tuple[Clause, ...]
+) -> Number | Date | None:
     """Return the first number or date of a sentence that the passage says of something else, or None.
 
     Args:
-        claim: The sentence, folded.
+        claim: The sentence's clauses.
         weights: Of its words and pairs.
         clauses: The passage's.
     """
-    for part in clauses_of(claim):
+    for part in claim:
+        if not part.facts:
+            continue
         wanted = {token: weights[token] for token in part.tokens if token in weights}
         total = sum(wanted.values())
         if total < MIN_SAID:

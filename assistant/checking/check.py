@@ -10,7 +10,7 @@ from functools import cached_property
 from assistant.checking.citations import PageOf, cite, page_of_chunk
 from assistant.checking.quotes import Quotable, best_quote
 from assistant.checking.sentences import Sentence
-from assistant.checking.support import MIN_COVERED, Claim, Passage, Verdict, is_sound_frame, judge
+from assistant.checking.support import MIN_COVERED, Claim, Passage, Verdict, is_sound_frame, judge, share_held
 from assistant.events import Citation, DroppedCitation, DropReason
 from assistant.sources.source import Source
 
@@ -189,9 +189,9 @@ class _Run:
         if any(self._judge(at, number).is_supported for number in cited):
             return True
         in_context = self._sources.in_context(claim)
-        found = [
-            (self._judge(at, number, in_context), number) for number in self._sources.numbers() if number not in cited
-        ]
+        others = [number for number in self._sources.numbers() if number not in cited]
+        held = {number: share_held(in_context.weights, self._sources.passage(number).tokens) for number in others}
+        found = [(self._judge(at, number, in_context), number) for number in others if held[number] >= MIN_DOUBT]
         found.sort(key=lambda one: -one[0].covered)
         for verdict, number in found:
             if verdict.is_supported and verdict.covered >= MIN_COVERED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from assistant.checking.binding import Clause, bound_elsewhere, clauses_of
@@ -17,6 +18,7 @@ from retrieval.rerankers.coverage import sentence_spans
 
 Span = tuple[int, int]
 
+_HAN_RUN = re.compile("[" + "".join(f"{chr(first)}-{chr(end - 1)}" for first, end in HAN_RANGES) + "]+")
 _HAN = re.compile("[" + "".join(f"{chr(first)}-{chr(end - 1)}" for first, end in HAN_RANGES) + "]")
 
 
@@ -116,6 +118,7 @@ class Claim:
     weights: Mapping[str, float]
     titles: tuple[str, ...]
     quotations: tuple[str, ...]
+    clauses: tuple[Clause, ...]
     has_han: bool
 
     @property
@@ -140,6 +143,7 @@ class Claim:
             _weights_of(words),
             tuple(_GAPS.sub("", one) for one in _TITLE.findall(folded)),
             tuple(_GAPS.sub("", one) for one in _QUOTED.findall(fold(sentence))),
+            clauses_of(folded),
             has_han(folded),
         )
 
@@ -224,25 +228,23 @@ def judge(claim: Claim, passage: Passage) -> Verdict:
     compared: such a sentence counts as supported, unsurely, where nothing speaks against it.
     """
     covered = share_held(claim.weights, passage.tokens)
-    same_language = claim.has_han == passage.has_han or (
-        claim.has_han and share_held(claim.weights, passage.tokens) > 0.5
-    )
+    same_language = claim.has_han == passage.has_han or (claim.has_han and covered > 0.5)
     reason = _wrong_fact(claim, passage, same_language)
     if reason is not None:
         return Verdict(reason, True, covered)
     if not same_language:
         return Verdict(None, False, covered)
-    bound = bound_elsewhere(claim.folded, claim.weights, passage.clauses)
+    bound = bound_elsewhere(claim.clauses, claim.weights, passage.clauses)
     if bound is not None:
         return Verdict("date" if isinstance(bound, Date) else "number", False, covered)
     near, best = _nearest(claim, passage)
     if contradicts(claim.folded, best):
         return Verdict("negation", False, covered)
     if claim.has_han:
-        missing, run = _missing(claim.words, passage.folded)
+        missing, run = _missing(claim.words, passage)
         if run > MAX_MISSING_RUN:
             return Verdict("name", False, covered)
-        n_characters = sum(map(has_han, claim.folded))
+        n_characters = sum(map(len, _HAN_RUN.findall(claim.folded)))
         if missing > MAX_MISSING * n_characters or covered < MIN_COVERED or near < MIN_NEAR:
             return Verdict("words", False, covered)
     elif covered < MIN_FOREIGN:
@@ -260,7 +262,7 @@ def is_sound_frame(claim: Claim, everything: Passage) -> bool:
     facts = replace(claim.facts, numbers=frozenset(one for one in claim.facts.numbers if one.unit or one.value >= 10))
     if _wrong_fact(replace(claim, facts=facts, quotations=()), everything, everything.has_han == claim.has_han):
         return False
-    return _missing(_FRAME_WORDS.sub(" ", claim.words), everything.folded)[1] <= MAX_MISSING_RUN
+    return _missing(_FRAME_WORDS.sub(" ", claim.words), everything)[1] <= MAX_MISSING_RUN
 
 
 def _wrong_fact(claim: Claim, passage: Passage, same_language: bool) -> DropReason | None:
@@ -331,35 +333,32 @@ def _is_part(fact: Number | Date, others: Iterable[Number | Date]) -> bool:
 
 
 def _nearest(claim: Claim, passage: Passage) -> tuple[float, str]:
-    """Return the share of a sentence that some sentences in a row hold, and the one of two in a row that say most."""
+    """Return the share of a sentence that some sentences in a row hold, and the one of them that says most."""
+    wanted = claim.weights.keys()
+    given = wanted & passage.context
+    held = [wanted & tokens for _, tokens in passage.sentences]
     shares = [0.0]
     best = (-1.0, "")
-    for at in range(len(passage.sentences)):
-        held = passage.context.union(*(tokens for _, tokens in passage.sentences[at : at + _NEAR]))
-        shares.append(share_held(claim.weights, held))
-        one, tokens = passage.sentences[at]
-        best = max(best, (share_held(claim.weights, tokens), one), key=lambda pair: pair[0])
+    for at, own in enumerate(held):
+        shares.append(share_held(claim.weights, given.union(*held[at : at + _NEAR])))
+        alone = share_held(claim.weights, own)
+        if alone > best[0]:
+            best = (alone, passage.sentences[at][0])
     return max(shares), best[1]
 
 
-def _missing(words: str, passage: str) -> tuple[float, float]:
+def _missing(words: str, passage: Passage) -> tuple[float, float]:
     """Return how many Chinese characters are not in a passage, and most of them in a row; everyday ones count half."""
-    total = run = longest = 0.0
-    for character in words:
-        if not has_han(character):
-            run = 0.0
-            continue
-        if character in passage or character in _FUNCTION:
-            run = 0.0
-            continue
-        weight = 0.5 if character in _EVERYDAY else 1.0
-        total += weight
-        run += weight
+    total = longest = 0.0
+    unknown = [" " if one in passage.tokens or one in _FUNCTION else one for one in words]
+    for stretch in _HAN_RUN.findall("".join(unknown)):
+        run = sum(0.5 if character in _EVERYDAY else 1.0 for character in stretch)
+        total += run
         longest = max(longest, run)
     return total, longest
 
 
-def share_held(weights: Mapping[str, float], held: frozenset[str]) -> float:
+def share_held(weights: Mapping[str, float], held: AbstractSet[str]) -> float:
     """Return the share of a sentence's weights that some tokens hold; 1 for a sentence that has none."""
     total = sum(weights.values())
     return sum(weight for token, weight in weights.items() if token in held) / total if total else 1.0

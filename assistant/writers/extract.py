@@ -25,7 +25,7 @@ PLACE_WEIGHT = 0.1
 LENGTH_WEIGHT = 0.05
 QUESTION_PENALTY = 0.3
 SAME_CHUNK_BONUS = 0.2
-MAX_GAP = 0.3
+MAX_GAP = 0.4
 """A further sentence is quoted only if it is worth nearly as much as the first."""
 
 _DIGITS = r"\d|百分之|[一二三四五六七八九十百千万亿两][年月日天个名位元人次条岁倍%]"
