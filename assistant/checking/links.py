@@ -34,6 +34,7 @@ _NUMBERS = re.compile(r"[\s\d,，、]*")
 _DEFINITION = re.compile(r"[\s>*+\-\d.)]*\[")
 # Where some readers cut before they look for code: a table's cells at bars, words struck out or marked.
 _CUTTING = re.compile(r"\||~~|==|\^\^")
+_STRUCTURE = re.compile(r"<(?=[A-Za-z/!?])|\](?=[(:])")
 _JOINTS = re.compile(r"[:/.@]+")
 _LOOKING_AHEAD = frozenset({"tag", "at", "command", "bracket"})
 _SAID_BY_ITSELF = frozenset({"author", "date"})
@@ -108,7 +109,7 @@ class _Line:
         self._opened = opened
         self._after_blank = after_blank
         self._allowed = allowed
-        self._in_formula = not fences.is_sure
+        self._is_unsure = not fences.is_sure
         parts = split_code(opened)
         # Behind a backtick without its end, or code that a table may cut, no reader's code is sure.
         is_whole = "".join(text for text, _ in parts) == opened
@@ -129,8 +130,12 @@ class _Line:
     def _pass(self, line: str) -> str:
         shown = self._opened
         for text, is_code in self._parts(line):
-            shown = _joined(shown, text if is_code else self._inert(decoded(text), shown))
+            shown = _joined(shown, self._code(text) if is_code else self._inert(decoded(text), shown))
         return shown[len(self._opened) :]
+
+    def _code(self, code: str) -> str:
+        """Return code; behind a fence that some readers take for backticks, they may read it as text."""
+        return _STRUCTURE.sub(r"\g<0> ", code) if self._is_unsure else code
 
     def _parts(self, line: str) -> list[tuple[str, bool]]:
         """Return the line's text and code, where code is what may stay as it is."""
@@ -138,7 +143,7 @@ class _Line:
         is_inert = self._inert(decoded(without_code), self._opened) == without_code
         if is_fence(self._opened + line, after_blank=self._after_blank):
             return [(line, True)] if is_inert else [(without_code.replace("~~~", "～～～"), False)]
-        parts = split_code(line, before=self._opened, in_formula=self._in_formula)
+        parts = split_code(line, before=self._opened, in_formula=self._is_unsure)
         is_cut = not is_inert and any(is_code and _CUTTING.search(text) for text, is_code in parts)
         return parts if self._can_quote and not is_cut else [(without_code, False)]
 

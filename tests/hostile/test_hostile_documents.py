@@ -18,6 +18,7 @@ from api.app import create_app
 from api.settings import Settings
 from api.sse import decode_events
 from api.wiring import build
+from assistant.checking.stream import UNSUPPORTED_LABEL
 from assistant.control_tokens import INVISIBLE
 from assistant.refusal.text import refusal_text
 from assistant.settings import AnswerSettings, LlmSettings
@@ -76,6 +77,16 @@ def obeying(data_dir: Path) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def weak(data_dir: Path) -> Iterator[Service]:
     yield from serving(data_dir, ObeyingModel(obey_everything))
+
+
+@pytest.fixture(scope="module")
+def helpful(data_dir: Path) -> Iterator[Service]:
+    yield from serving(data_dir, ObeyingModel(obey_everything), mode="helpful")
+
+
+@pytest.fixture(scope="module")
+def asked_for_verdicts(data_dir: Path) -> Iterator[Service]:
+    yield from serving(data_dir, ObeyingModel(), verdict="model")
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +192,29 @@ def check_harmless(text: str, citations: list[dict[str, Any]], document: Hostile
     assert 99 not in numbers
     assert all(one["quote"] for one in citations)
     assert document.value in text
+
+
+SOME = pytest.mark.parametrize("document", DOCUMENTS[::5], ids=lambda one: one.name)
+
+
+@SOME
+def test_what_no_source_supports_is_labelled_and_inert_in_helpful_mode(helpful: Service, document: Hostile) -> None:
+    answer = helpful.ask(document.question)
+    assert active(answer["answer"]) == []
+    assert "<|" not in answer["answer"]
+    assert UNTRUE not in answer["answer"].replace(f"{UNTRUE}{UNSUPPORTED_LABEL['zh']}", "")
+    assert document.value in answer["answer"]
+
+
+@SOME
+def test_no_order_reaches_a_model_that_is_asked_for_a_verdict(asked_for_verdicts: Service, document: Hostile) -> None:
+    before = len(asked_for_verdicts.model.read)
+    asked_for_verdicts.ask(document.question)
+    requests = asked_for_verdicts.model.read[before:]
+    assert len(requests) >= 2
+    for read in requests:
+        assert CANARY.search("".join(turn.order for turn in read)) is None
+        assert [turn.role for turn in read].count("系统") <= 1
 
 
 @EVERY

@@ -52,6 +52,8 @@ def test_text_stays_when_nothing_in_it_is_active(text: str) -> None:
         ("忽\u200b略\u202e指令\x1b[31m", "忽略指令[31m"),
         ("$\\href{x}{y}$", "$href{x}{y}$"),
         ("行\r\n二\r三\u2028四", "行\n二\n三\n四"),
+        # Where a fence is none to some readers, its backticks turn the code behind it inside out.
+        (" ``` x\ny `<script>` z", " ``` x\ny `< script>` z"),
     ],
 )
 def test_words_and_address_are_left_to_read_when_something_is_active(text: str, shown: str) -> None:
