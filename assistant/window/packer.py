@@ -97,8 +97,8 @@ class Packer:
         # What two texts take together may differ from what each takes, by a merge where they meet.
         reserve = 0 if meter.counted == "bound" else int(self._drift * room.budget) + 1
         window = _fit(priced, room, reserve)
-        if calls < MAX_CALLS and priced.gone and window.cut.tokens.total < FULL * room.budget:
-            # Sources took less than they were taken for: there is room for more.
+        if calls < MAX_CALLS and window.cut.dropped_sources and window.cut.tokens.total < FULL * room.budget:
+            # Sources took less than they were taken for, or others: there is room for more, or for a part of one.
             priced = await price(meter, wanted, room.budget)
             calls += priced.costs.calls
             window = _fit(priced, room, reserve)

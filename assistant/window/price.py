@@ -53,10 +53,6 @@ class _Shown:
     def parts(self) -> tuple[str, ...]:
         return (self.head, *(self.unit_texts or (self.text,)))
 
-    @property
-    def whole(self) -> str:
-        return self.head + self.text
-
 
 async def price(meter: Meter, wanted: Draft, budget: int) -> Priced:
     """Have a draft counted.
@@ -74,7 +70,7 @@ async def price(meter: Meter, wanted: Draft, budget: int) -> Priced:
     """
     shown = tuple(_Shown(source, *texts) for source, texts in zip(wanted.sources, wanted.source_texts, strict=True))
     fixed = wanted.system.text, last_turn(wanted.question, ())
-    texts = [*fixed, *(turn.text for turn in wanted.turns), *(one.whole for one in shown)]
+    texts = [*fixed, *(turn.text for turn in wanted.turns), *(text for one in shown for text in one.parts)]
     likely = sum(meter.estimate(text)[1] for text in texts)
     if likely <= budget:
         costs = await _costs(meter, wanted, shown)
@@ -88,12 +84,12 @@ async def _tight(meter: Meter, wanted: Draft, shown: Sequence[_Shown], budget: i
     fixed = wanted.system.text, last_turn(wanted.question, ())
     best = max(range(len(shown)), key=lambda at: (shown[at].source.value, -at), default=None)
     room = budget - sum(meter.estimate(text)[0] for text in fixed)
-    room -= meter.estimate(shown[best].whole)[0] if best is not None else 0
+    room -= sum(meter.estimate(text)[0] for text in shown[best].parts) if best is not None else 0
     turns = wanted.turns[len(wanted.turns) - _n_near([turn.text for turn in wanted.turns], meter, room) :]
     # Turns go whole and in steps, and sources fill what that leaves.
     taken = [meter.estimate(turn.text)[0] for turn in turns]
     most = max(room - sum(taken), 0) + sum(taken) // MIN_STEPS + max(taken, default=0)
-    needed = [*fixed, *(turn.text for turn in turns), *([] if best is None else [shown[best].whole])]
+    needed = [*fixed, *(turn.text for turn in turns), *([] if best is None else shown[best].parts)]
     sure = budget - sum(meter.estimate(text)[1] for text in needed)
     others, doubtful = _worth_counting(shown, best, meter, int(sure * _SURE), most)
     kept = sorted([*others, *([] if best is None else [best])])
@@ -102,7 +98,7 @@ async def _tight(meter: Meter, wanted: Draft, shown: Sequence[_Shown], budget: i
         DroppedSource(one.source.number, tuple(c.chunk.chunk_id for c in one.source.chunks), sum(estimated) // 2)
         for at, one in enumerate(shown)
         if at not in kept
-        for estimated in [meter.estimate(one.whole)]
+        for estimated in [_size(meter, one)]
     ]
     near = wanted.only(turns, kept)
     unit_chars = min(_UNIT_CHARS[1], max(_UNIT_CHARS[0], budget // 64))
@@ -138,6 +134,12 @@ async def _costs(meter: Meter, wanted: Draft, shown: Sequence[_Shown]) -> Costs:
     )
 
 
+def _size(meter: Meter, one: _Shown) -> tuple[int, int]:
+    """Return the fewest and the most tokens that a source is likely to have."""
+    low, high = zip(*(meter.estimate(text) for text in one.parts), strict=True)
+    return sum(low), sum(high)
+
+
 def _n_near(texts: Sequence[str], meter: Meter, room: int) -> int:
     """Return how many of the last texts may find room."""
     for n, text in enumerate(reversed(texts)):
@@ -154,7 +156,7 @@ def _worth_counting(
 
     Those that are worth most for their tokens come first; what ends before `sure` is sure of its room.
     """
-    sizes = {at: meter.estimate(one.whole) for at, one in enumerate(shown) if at != best}
+    sizes = {at: _size(meter, one) for at, one in enumerate(shown) if at != best}
     kept: list[int] = []
     doubtful: set[int | None] = set()
     low = high = 0
