@@ -24,7 +24,7 @@ _PATTERNS = (
     r"<(?P<auto>[a-z][a-z0-9+.-]*:[^\s<>`|\\$]*|[^\s<>`|\\$@]+@[^\s<>`|\\$@]+)>",
     r"(?P<bracket>\](?=[(:]))",
     # `a<b，` is none: no name of a tag ends so.
-    r"(?P<tag><(?=[a-z/!?])(?!(?<=\w<)[a-z][a-z0-9]*[^\sa-z0-9/>:@.+_-][^>]*$))",
+    r"(?P<tag><(?=[^\s<>]*@)|<(?=[a-z/!?])(?!(?<=\w<)[a-z][a-z0-9]*[^\sa-z0-9/>:@.+_-][^>]*$))",
     rf"(?P<url>[a-z][a-z0-9+.-]{{0,30}}://(?:[^{_STOP}{_HAN}/?#]+(?:{_PATH})?|[^{_STOP}]*)"
     rf"|(?:javascript|vbscript|mailto|xmpp)[ \t]*:[^{_STOP}{_HAN}]+"
     rf"|(?<![a-z])data:(?=[\w.+-]*[/;,])[^{_STOP}{_HAN}]+"

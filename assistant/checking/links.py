@@ -156,7 +156,7 @@ class _Line:
             match.start() < len(tail) and (match.end() > len(tail) or match.lastgroup in _LOOKING_AHEAD)
             for match, _, _ in self._active(tail + decoded(line))
         )
-        return " " + line if crosses or (tail[-1] == "]" and line[0] in "(:") else line
+        return " " + line if crosses or line[0] == "@" or (tail[-1] == "]" and line[0] in "(:") else line
 
     def _inert(self, text: str, shown: str = "") -> str:
         """Return the text, which holds no code, inert; `shown` is what stands before it on its line."""
