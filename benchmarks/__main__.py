@@ -13,7 +13,7 @@ from pathlib import Path
 
 _SHARED = {"__init__", "__main__", "measure", "texts", "embedder", "servers"}
 # Long, and in need of the evaluation's sets: only when named.
-_QUALITY = {"window", "conversations", "encodings", "quality", "refusal", "splitting", "support"}
+_QUALITY = {"window", "conversations", "encodings", "fuzz", "quality", "refusal", "splitting", "support"}
 
 
 def names() -> list[str]:

@@ -17,9 +17,7 @@ class LoadSettings(BaseModel):
     max_nesting: int = Field(default=3, ge=0, description="files within files (mails in mails) that are still read")
     max_depth: int = Field(default=200, ge=10, description="nesting of elements or tables that is still read")
     max_pages: int = Field(default=10_000, ge=1, description="pages of one file that are still read")
-    max_seconds: float = Field(
-        default=120.0, gt=0, description="seconds for parsing one file, beside those per MB"
-    )
+    max_seconds: float = Field(default=120.0, gt=0, description="seconds for parsing one file, beside those per MB")
     max_seconds_per_mb: float = Field(default=4.0, ge=0, description="seconds more for each MB of the file")
     max_memory_mb: int = Field(default=2048, ge=64, description="most memory for parsing, in MB (enforced on Linux)")
 

@@ -6,15 +6,27 @@ signature in `formats.py`.
 
 from __future__ import annotations
 
+import struct
+import zipfile
+import zlib
 from importlib import import_module
 from typing import cast
 
+from ingest.errors import BrokenFileError
 from ingest.loaders.base import LoadedFile, Loader
 from ingest.loaders.formats import SUFFIXES, is_candidate, recognise
 from ingest.settings import LoadSettings
 
 __all__ = ["SUFFIXES", "LoadedFile", "is_candidate", "load"]
 
+DAMAGE = (
+    *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, NotImplementedError, RecursionError),
+    *(SyntaxError, TypeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error),
+)
+"""What parsers raise for contents that contradict themselves, beyond what their loaders foresee.
+
+Found by mutating files (lxml's are syntax errors). Others are defects, of a loader or its library.
+"""
 _NAMES = ("text", "markdown", "html", "pdf", "docx", "xlsx", "xls", "csv", "pptx", "eml", "json", "rtf", "odt", "epub")
 _MODULES = {name: f"ingest.loaders.{name}" for name in _NAMES}
 
@@ -33,4 +45,12 @@ def load(data: bytes, *, source: str, settings: LoadSettings | None = None) -> L
     settings = settings or LoadSettings()
     name = recognise(data, source=source, settings=settings)
     loader = cast(Loader, import_module(_MODULES[name]).load)  # Late: each format's parser is heavy.
-    return loader(data, source=source, settings=settings)
+    try:
+        return loader(data, source=source, settings=settings)
+    except DAMAGE as exc:
+        raise BrokenFileError(source, name, f"{type(exc).__name__}: {exc}"[:200]) from exc
+    except BaseException as exc:
+        # A library in Rust that meets what it held impossible: no `Exception`, and without a name to import.
+        if type(exc).__name__ == "PanicException":
+            raise BrokenFileError(source, name, f"{exc}"[:200]) from exc
+        raise

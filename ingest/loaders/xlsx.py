@@ -79,7 +79,8 @@ class _Beside:
 
     def formula(self, row: int, column: int) -> str:
         """Return the formula of a cell that has no stored value, or nothing."""
-        value = self._sheet.cell(row, column).value if self._sheet is not None else None
+        cell = self._sheet._cells.get((row, column)) if self._sheet is not None else None
+        value = None if cell is None else cell.value
         if not (isinstance(value, str) and value.startswith("=")):
             return ""
         self.n_formulas += 1
@@ -87,10 +88,10 @@ class _Beside:
 
     def notes(self) -> Iterator[tuple[str, str]]:
         """Yield the cells' notes."""
-        for row in self._sheet.iter_rows() if self._sheet is not None else ():
-            for cell in row:
-                if cell.comment is not None and (text := clean_line(cell.comment.text or "")):
-                    yield cell.coordinate, text
+        # Not by rows: those are made up to the last cell, which may be the last of a million rows.
+        for _, cell in sorted(self._sheet._cells.items()) if self._sheet is not None else ():
+            if cell.comment is not None and (text := clean_line(cell.comment.text or "")):
+                yield cell.coordinate, text
 
 
 def _rows(sheet: Any, beside: _Beside) -> Iterator[list[str]]:

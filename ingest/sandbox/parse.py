@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ingest.errors import EmptyFileError, IngestError, ParserCrashedError, ParserLimitError
+from ingest.errors import BrokenFileError, EmptyFileError, IngestError, ParserCrashedError, ParserLimitError
+from ingest.garble import is_garbled
 from ingest.loaders import LoadedFile, load
 from ingest.loaders.formats import recognise
 from ingest.records import TextRecord, load_record
@@ -105,6 +106,9 @@ def indexed_texts(document: Document, spans: Sequence[Span]) -> tuple[str, ...]:
 
 def _load(job: ParseJob, settings: IngestSettings) -> LoadedFile:
     if job.record is None:
-        return load(job.data, source=job.source, settings=settings.load)
+        loaded = load(job.data, source=job.source, settings=settings.load)
+        if is_garbled(loaded.document.text):
+            raise BrokenFileError(job.source, loaded.loader, "its text is garbled")
+        return loaded
     record = TextRecord(job.source, job.record.title, job.data.decode("utf-8"), job.record.metadata)
     return load_record(record, settings.load)

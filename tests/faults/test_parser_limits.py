@@ -1,4 +1,4 @@
-"""A parser that takes too long, too much or lies is stopped: its file fails alone, and the service goes on answering."""
+"""A parser that takes too long, too much or lies is stopped: its file fails alone, the service goes on answering."""
 
 import threading
 import time

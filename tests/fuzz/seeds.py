@@ -1,0 +1,101 @@
+"""Real files of every format: the evaluation's, the samples, and small ones made here for formats that these lack."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from ingest.loaders import SUFFIXES
+from ingest.loaders.formats import suffix_of
+
+ROOT = Path(__file__).parents[2]
+EVAL = Path(os.environ.get("HUOZI_EVAL_DIR", "../shared/eval")) / "documents"
+MAX_BYTES = 400_000
+"""Of a larger seed a mutation changes next to nothing, and each case costs more."""
+_LINES = ("员工每年享受五天带薪年休假。", "病假须提供医院证明，𠮷田店除外。", "出差住宿标准为每晚 400 元。")
+_ODF = "urn:oasis:names:tc:opendocument:xmlns"
+_NAMES = " ".join(f'xmlns:{name}="{_ODF}:{name}:1.0"' for name in ("office", "text", "table"))
+
+
+def seeds() -> dict[str, bytes]:
+    """Return files by name, at least one of each supported format; the evaluation's only where they are."""
+    found = dict(made())
+    for folder in (ROOT / "samples", EVAL):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if suffix_of(path.name) in SUFFIXES and 0 < path.stat().st_size <= MAX_BYTES:
+                found[path.name] = path.read_bytes()
+    return found
+
+
+def made() -> Mapping[str, bytes]:
+    """Return the files that are made here."""
+    records = [{"编号": number, "标题": line, "内容": line * 3} for number, line in enumerate(_LINES * 4)]
+    table = "".join(f"{number}\t{line}\n" for number, line in enumerate(_LINES * 4))
+    return {
+        "记录.json": json.dumps(records, ensure_ascii=False).encode(),
+        "配置.json": json.dumps({"休假": {"年假": 5, "说明": _LINES}}, ensure_ascii=False).encode(),
+        "记录.jsonl": "\n".join(json.dumps(one, ensure_ascii=False) for one in records).encode(),
+        "表.tsv": f"编号\t内容\n{table}".encode(),
+        "通知.rtf": _rtf(),
+        "办法.odt": _open_document("text", "".join(f"<text:p>{line}</text:p>" for line in _LINES * 5)),
+        "台账.ods": _open_document("spreadsheet", _sheet()),
+        "手册.epub": _book(),
+        "链接.xhtml": f"<html><body><table><tr><td>{_LINES[0]}</td></tr></table><p>{_LINES[1]}</body></html>".encode(),
+    }
+
+
+def zipped(members: Mapping[str, str | bytes]) -> bytes:
+    """Return a zip archive; its first member is stored as it is, as OpenDocument and EPUB want it."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, (name, content) in enumerate(members.items()):
+            archive.writestr(name, content, zipfile.ZIP_STORED if number == 0 else None)
+    return file.getvalue()
+
+
+def _rtf() -> bytes:
+    # Each byte of GBK as \'hh.
+    text = "".join("".join(f"\\'{byte:02x}" for byte in line.encode("gbk", "replace")) + "\\par\n" for line in _LINES)
+    return (r"{\rtf1\ansi\ansicpg936\deff0{\fonttbl{\f0\fcharset134 SimSun;}}" + text * 4 + "}").encode("ascii")
+
+
+def _open_document(kind: str, body: str) -> bytes:
+    inside = f"<office:body><office:{kind}>{body}</office:{kind}></office:body>"
+    content = f"<office:document-content {_NAMES}>{inside}</office:document-content>"
+    return zipped(
+        {
+            "mimetype": f"application/vnd.oasis.opendocument.{kind}",
+            "content.xml": f'<?xml version="1.0"?>{content}',
+            "META-INF/manifest.xml": "<manifest/>",
+        }
+    )
+
+
+def _sheet() -> str:
+    cells = [
+        f'<table:table-row><table:table-cell office:value-type="float" office:value="{number}"/>'
+        f'<table:table-cell office:value-type="string"><text:p>{line}</text:p></table:table-cell></table:table-row>'
+        for number, line in enumerate(_LINES * 4)
+    ]
+    return f'<table:table table:name="台账">{"".join(cells)}</table:table>'
+
+
+def _book() -> bytes:
+    chapters = {f"c{number}.xhtml": f"<html><body><h1>第{number}章</h1><p>{line}</p></body></html>"
+                for number, line in enumerate(_LINES, 1)}  # fmt: skip
+    items = "".join(f'<item id="{name}" href="{name}" media-type="application/xhtml+xml"/>' for name in chapters)
+    spine = "".join(f'<itemref idref="{name}"/>' for name in chapters)
+    return zipped(
+        {
+            "mimetype": "application/epub+zip",
+            "META-INF/container.xml": '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
+            '<rootfile full-path="book.opf"/></rootfiles></container>',
+            "book.opf": '<package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/">'
+            f"<metadata><dc:title>员工手册</dc:title></metadata><manifest>{items}</manifest><spine>{spine}</spine></package>",
+            **chapters,
+        }
+    )
