@@ -2,8 +2,9 @@
 
 python -m benchmarks.first_token [--clients 1 16 64] [--delays-ms 0 200] [--runs 5]
 
-Each client asks, reads the answer to its end, asks again. Ours is `huozi-rag`: search, prompt, model, citations; and
-`huozi`, the model itself through our service.
+Each client asks, reads the answer to its end, asks again. Ours is `huozi-rag`: search, prompt, model, citations, its
+first token a draft, as the page asks for them (other clients get a sentence when it is checked); and `huozi`, the model
+itself through our service.
 """
 
 from __future__ import annotations
@@ -117,9 +118,10 @@ async def ask_together(url: str, model: str, questions: Sequence[str], *, client
 
 async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, model: str, question: str) -> float:
     """Ask once over an open connection; plain sockets, as the client shares the machine with the servers."""
-    body = json.dumps(
-        {"model": model, "stream": True, "messages": [{"role": "user", "content": question}]}, ensure_ascii=False
-    ).encode()
+    asked: dict[str, Any] = {"model": model, "stream": True, "messages": [{"role": "user", "content": question}]}
+    if model == "huozi-rag":
+        asked["stream_options"] = {"include_drafts": True}
+    body = json.dumps(asked, ensure_ascii=False).encode()
     head = (
         "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"

@@ -62,8 +62,10 @@ def model_app(delay_s: float, tokens: int = 0, pace_s: float = 0.0) -> Any:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         while scope["type"] == "http" and (await receive()).get("more_body"):
             pass
-        if scope["path"] == "/healthz":
-            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        if scope["path"] != "/v1/chat/completions":
+            # It counts no tokens, as many servers do not.
+            status = 200 if scope["path"] == "/healthz" else 404
+            await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
             await send({"type": "http.response.body", "body": b""})
             return
         if delay_s:

@@ -83,8 +83,11 @@ class _Server:
             value = from_json(reply)
         except openai.APIStatusError as error:
             raise CountingError(str(error), is_final=error.status_code < 500 and error.status_code != 429) from error
-        except (openai.APIError, ValueError) as error:
+        except openai.APIError as error:
             raise CountingError(str(error)) from error
+        except ValueError as error:
+            # A page, or a stream: a server that answers so to a path that it does not know always will.
+            raise CountingError(f"{path} answered with no JSON: {error}", is_final=True) from error
         if not isinstance(value, dict):
             raise CountingError(f"{path} answered with no JSON object", is_final=True)
         return value
