@@ -1,7 +1,7 @@
 # Two commands: `make run` and `make test`. Both need Python 3.11+, make and a package registry, nothing else.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test test-image vllm lint format docs bench clean llama-cpp test-llama-cpp
+.PHONY: help run test test-image vllm lint format docs bench fuzz clean llama-cpp test-llama-cpp
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -45,6 +45,9 @@ docs: $(VENV)/.installed-dev  ## 由代码更新文档 / bring docs in line with
 
 bench: $(VENV)/.installed-dev  ## 性能测试 / benchmarks
 	@$(BIN)/python -m benchmarks
+
+fuzz: $(VENV)/.installed-dev  ## 用 2000 个变异文件测试解析 / parse 2,000 mutated files
+	@$(BIN)/python -m benchmarks.fuzz
 
 clean:  ## 删除虚拟环境和缓存，不动数据 / remove .venv and caches, never the data
 	@rm -rf $(VENV) .venv-vllm .llama-cpp .llama-cpp.log .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

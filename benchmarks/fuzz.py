@@ -38,9 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     report("fuzz", machine(), COLUMNS, rows(verdicts))
     faults = [one for one in verdicts if one.fault and not is_contained(one)]
     slowest = max(one.seconds for one in verdicts)
-    say(
-        f"{len(verdicts)} cases of {len(files)} files in {whole.seconds:.0f} s; slowest {slowest:.1f} s of {LIMIT_S:g}"
-    )
+    say(f"{len(verdicts)} cases of {len(files)} files in {whole.seconds:.0f} s; slowest {slowest:.1f} s of {LIMIT_S:g}")
     return 1 if faults else 0
 
 

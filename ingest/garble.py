@@ -18,7 +18,7 @@ _PRIVATE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010ffff]")
 # Left out are signs that Chinese texts use, and the vowels of pinyin.
 _WRONG_CODE = re.compile(
     "[\u00a1-\u00a6\u00a8\u00aa-\u00ad\u00af\u00b2-\u00b6\u00b8-\u00df\u00e2-\u00e7\u00eb\u00ee-\u00f1"
-    "\u00f4-\u00f8\u00fb\u00fd-\u00ff\u0102-\u0112\u0114-\u011a\u011c-\u012a\u0130-\u014c‚ƒ„†‡ˆŠ‹ŒŽ˜™š›œžŸ]"
+    "\u00f4-\u00f8\u00fb\u00fd-\u00ff\u0102-\u0112\u0114-\u011a\u011c-\u012a\u0130-\u014c\u014e-\u016a\u016c-\u01cc\u01dd-\u01f7\u01fa-\u024f‚ƒ„†‡ˆŠ‹ŒŽ˜™š›œžŸ]"
 )
 # Characters in dictionaries alone: digits and letters read as halves of UTF-16 units are among them.
 _RARE = re.compile("[\u3400-\u4dbf\ua000-\ua4cf]")
@@ -29,6 +29,7 @@ def is_garbled(text: str) -> bool:
     """Tell whether so much of a text is unreadable that it cannot be what its author wrote."""
     n_chars = sum(1 for char in text if not char.isspace())
     is_chinese = _count(_HAN, text) > 0.3 * n_chars
+    # Vietnamese and Turkish have letters of the later ranges; a Chinese text has none of either.
     return (
         _is_over(_LOST, text, 0.01 * n_chars)
         or _is_over(_PRIVATE, text, 0.2 * n_chars)

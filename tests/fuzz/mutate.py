@@ -98,7 +98,7 @@ def change_member(data: bytes, random: Random) -> bytes:
 
 def change_markup(data: bytes, random: Random) -> bytes:
     """Change the tags of one XML part of a zip archive, and pack it again as a sound archive."""
-    return _repacked(data, random, random.choice((_drop_tag, _double_tag, _nest, change_numbers, _add_entities)))
+    return _repacked(data, random, random.choice((_drop_tag, _double_tag, _nest, change_numbers, add_entities)))
 
 
 def drop_member(data: bytes, random: Random) -> bytes:
@@ -148,7 +148,7 @@ def _nest(data: bytes, random: Random) -> bytes:
     return data[: tag.start()] + tag[0] * depth + b"</%b>" % name[1] * depth + data[tag.start() :]
 
 
-def _add_entities(data: bytes, random: Random) -> bytes:
+def add_entities(data: bytes, random: Random) -> bytes:
     """Define entities of entities, and use the last one: a billion characters in ten lines."""
     lines = b"".join(b'<!ENTITY e%d "%b">' % (n, b"&e%d;" % (n - 1) * 10) for n in range(1, 10))
     head = re.match(rb"\s*(?:<\?xml[^>]*\?>)?", data)

@@ -70,7 +70,7 @@ def _open_document(kind: str, body: str) -> bytes:
         {
             "mimetype": f"application/vnd.oasis.opendocument.{kind}",
             "content.xml": f'<?xml version="1.0"?>{content}',
-            "META-INF/manifest.xml": "<manifest/>",
+            "META-INF/manifest.xml": f'<manifest:manifest xmlns:manifest="{_ODF}:manifest:1.0"/>',
         }
     )
 
