@@ -32,6 +32,7 @@ def is_garbled(text: str) -> bool:
     # Vietnamese and Turkish have letters of the later ranges; a Chinese text has none of either.
     return (
         _is_over(_LOST, text, 0.01 * n_chars)
+        or 0 < n_chars <= 4 * _count(_LOST, text)
         or _is_over(_PRIVATE, text, 0.2 * n_chars)
         # French and Spanish, which have the most of them, have 0.06; Chinese has nearly none.
         or _is_over(_WRONG_CODE, text, (0.05 if is_chinese else 0.2) * n_chars)
