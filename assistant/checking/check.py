@@ -10,7 +10,16 @@ from functools import cached_property
 from assistant.checking.citations import PageOf, cite, page_of_chunk
 from assistant.checking.quotes import Quotable, best_quote
 from assistant.checking.sentences import Sentence
-from assistant.checking.support import MIN_COVERED, Claim, Passage, Verdict, is_sound_frame, judge, share_held
+from assistant.checking.support import (
+    MIN_COVERED,
+    Claim,
+    Passage,
+    Verdict,
+    is_sound_frame,
+    judge,
+    share_held,
+    tokens_of,
+)
 from assistant.events import Citation, DroppedCitation, DropReason
 from assistant.sources.source import Source
 
@@ -61,6 +70,11 @@ class _Held:
         return Passage.of([scored.chunk for scored in self.source.chunks], self.source.table_header)
 
     @cached_property
+    def tokens(self) -> frozenset[str]:
+        """The passage's, without reading the rest of it: most sources support no sentence without a marker."""
+        return tokens_of([scored.chunk for scored in self.source.chunks], self.source.table_header)
+
+    @cached_property
     def quotable(self) -> tuple[Quotable, ...]:
         return tuple(map(Quotable.of, self.source.chunks))
 
@@ -103,6 +117,10 @@ class SentenceCheck:
     def passage(self, number: int) -> Passage:
         """Return a source's text, read."""
         return self._held[number].passage
+
+    def tokens(self, number: int) -> frozenset[str]:
+        """Return a source's characters, pairs and words."""
+        return self._held[number].tokens
 
     def has(self, number: int) -> bool:
         """Whether the number stands for a source."""
@@ -190,7 +208,7 @@ class _Run:
             return True
         in_context = self._sources.in_context(claim)
         others = [number for number in self._sources.numbers() if number not in cited]
-        held = {number: share_held(in_context.weights, self._sources.passage(number).tokens) for number in others}
+        held = {number: share_held(in_context.weights, self._sources.tokens(number)) for number in others}
         found = [(self._judge(at, number, in_context), number) for number in others if held[number] >= MIN_DOUBT]
         found.sort(key=lambda one: -one[0].covered)
         for verdict, number in found:

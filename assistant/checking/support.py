@@ -196,8 +196,7 @@ class Passage:
     @classmethod
     def of(cls, chunks: Sequence[Chunk], table_header: str = "") -> Passage:
         """Read chunks of one version, and the header of the table that they begin in."""
-        lines = [*(chunk.context_line for chunk in chunks), table_header]
-        return cls.of_text("\n".join(chunk.text for chunk in chunks), "\n".join(dict.fromkeys(lines)))
+        return cls.of_text(*_said_and_around(chunks, table_header))
 
     @classmethod
     def of_text(cls, said: str, around: str = "") -> Passage:
@@ -218,6 +217,17 @@ class Passage:
             clauses=clauses_of(text),
             has_han=has_han(text),
         )
+
+
+def tokens_of(chunks: Sequence[Chunk], table_header: str = "") -> frozenset[str]:
+    """Return the tokens of what `Passage.of` would read."""
+    said, around = _said_and_around(chunks, table_header)
+    return frozenset(tokenize_folded(fold(around))).union(tokenize_folded(fold(said)))
+
+
+def _said_and_around(chunks: Sequence[Chunk], table_header: str) -> tuple[str, str]:
+    lines = [*(chunk.context_line for chunk in chunks), table_header]
+    return "\n".join(chunk.text for chunk in chunks), "\n".join(dict.fromkeys(lines))
 
 
 def judge(claim: Claim, passage: Passage) -> Verdict:
