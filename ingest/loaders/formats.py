@@ -69,6 +69,8 @@ _HTML_START = re.compile(
     rb"^\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
 )
 _MAIL_START = re.compile(rb"(?:[A-Z][\w-]*:[^\n]*\n(?:[ \t][^\n]*\n)*)*?MIME-Version: 1\.0\r?\n", re.I)
+_EVALUATION = ("queries.jsonl", "questions.jsonl")
+"""What `huozi eval` asks of a folder's documents; beside them, they would be the best answer to every question."""
 _HEAD_BYTES = 4096
 
 
@@ -85,7 +87,7 @@ def is_candidate(name: str) -> bool:
     document formats without a loader are candidates: a user who put one there should read that it was not ingested.
     """
     base = re.split(r"[/\\]", name)[-1]
-    if base.startswith((".", "~$", "~")) or base.endswith("~"):
+    if base.startswith((".", "~$", "~")) or base.endswith("~") or base in _EVALUATION:
         return False
     suffix = suffix_of(base)
     return suffix in SUFFIXES or suffix in _UNSUPPORTED_SUFFIXES or suffix == ".zip"

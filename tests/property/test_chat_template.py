@@ -79,9 +79,13 @@ def test_text_reads_the_same_when_neutralised_twice_and_restored(text: str) -> N
 
 @given(TEXTS, st.integers(1, 6))
 def test_restored_text_is_the_same_when_it_arrives_in_pieces(text: str, size: int) -> None:
-    stream = RestoringStream()
-    shown = [stream.feed(text[i : i + size]) for i in range(0, len(text), size)]
-    assert "".join(shown) + stream.finish() == restore(text)
+    def shown(given: str, step: int) -> str:
+        stream = RestoringStream()
+        return "".join(stream.feed(given[i : i + step]) for i in range(0, len(given), step)) + stream.finish()
+
+    assert shown(text, size) == shown(text, max(1, len(text)))
+    safe = neutralise(text)
+    assert shown(safe, size) == restore(safe)
 
 
 @given(st.lists(TEXTS, max_size=5))

@@ -33,7 +33,9 @@ def test_file_is_a_candidate_when_its_suffix_is_a_documents(name):
     assert is_candidate(name)
 
 
-@pytest.mark.parametrize("name", [".hidden.md", "~$报告.docx", "a.md~", "x/.git", "a.png", "a.py", "README", "~a.docx"])
+@pytest.mark.parametrize(
+    "name", [".hidden.md", "~$报告.docx", "a.md~", "x/.git", "a.png", "a.py", "README", "~a.docx", "x/questions.jsonl"]
+)
 def test_file_is_passed_over_when_it_is_hidden_locked_or_no_document(name):
     assert not is_candidate(name)
 
