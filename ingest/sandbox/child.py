@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -82,6 +83,8 @@ class Child:
         self._stopped_for: Limit | None = None
         # Text takes up to 4 bytes a character, and its spans and tokens about as much.
         self._max_message = 12 * settings.load.max_text_chars + 64 * 1024 * 1024
+        # A process is said to have held what the one that started it held then, so less than that tells nothing.
+        self._least_suspect_mb = max(_MEMORY_SHARE * settings.load.max_memory_mb, 1.1 * _peak_mb())
         self._start()
         self._to = _Pipe(cast(IO[bytes], self._process.stdin), self._wait)
         self._from = _Pipe(cast(IO[bytes], self._process.stdout), self._wait)
@@ -220,7 +223,7 @@ class Child:
         limit = self._stopped_for
         if limit is None and -code == signal.SIGALRM:
             limit = "time"
-        elif limit is None and -code in _CRASHES and peak_mb > _MEMORY_SHARE * self._settings.load.max_memory_mb:
+        elif limit is None and -code in _CRASHES and peak_mb > self._least_suspect_mb:
             limit = "memory"
         return ChildDiedError(name, limit)
 
@@ -228,6 +231,11 @@ class Child:
 def environment(ours: Mapping[str, str]) -> dict[str, str]:
     """Return what a worker is told of the environment: where programs and libraries are, no keys, no passwords."""
     return {name: ours[name] for name in _PASSED_ON if name in ours} | _ONE_THREAD
+
+
+def _peak_mb() -> float:
+    """Return the most MB that this process ever held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 def _resident_mb(pid: int) -> float:

