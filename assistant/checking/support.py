@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from assistant.checking.binding import Clause, bound_elsewhere, clauses_of
 from assistant.checking.facts import AROUND, Date, Facts, Number, facts_of, without_facts
@@ -148,7 +149,7 @@ class Claim:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Passage:
     """What may support it: neighbouring chunks with title and heading, read once for many sentences.
 
@@ -160,7 +161,7 @@ class Passage:
         tokens: Characters, pairs and words.
         context: Those of title and heading.
         sentences: Folded, each with its tokens, in reading order.
-        clauses: Each with its tokens, numbers and dates, in reading order.
+        text: Folded, without title and heading.
         has_han: Whether it is Chinese.
     """
 
@@ -171,8 +172,13 @@ class Passage:
     tokens: frozenset[str]
     context: frozenset[str]
     sentences: tuple[tuple[str, frozenset[str]], ...]
-    clauses: tuple[Clause, ...]
+    text: str
     has_han: bool
+
+    @cached_property
+    def clauses(self) -> tuple[Clause, ...]:
+        """Each with its tokens, numbers and dates, in reading order; read for sentences that tell some."""
+        return clauses_of(self.text)
 
     @classmethod
     def joined(cls, passages: Sequence[Passage]) -> Passage:
@@ -189,7 +195,7 @@ class Passage:
             tokens=frozenset().union(*(passage.tokens for passage in passages)),
             context=frozenset().union(*(passage.context for passage in passages)),
             sentences=tuple(sentence for passage in passages for sentence in passage.sentences),
-            clauses=tuple(clause for passage in passages for clause in passage.clauses),
+            text="\n".join(passage.text for passage in passages),
             has_han=any(passage.has_han for passage in passages),
         )
 
@@ -214,7 +220,7 @@ class Passage:
             tokens=known.union(tokenize_folded(text)),
             context=known,
             sentences=sentences,
-            clauses=clauses_of(text),
+            text=text,
             has_han=has_han(text),
         )
 
@@ -244,7 +250,9 @@ def judge(claim: Claim, passage: Passage) -> Verdict:
         return Verdict(reason, True, covered)
     if not same_language:
         return Verdict(None, False, covered)
-    bound = bound_elsewhere(claim.clauses, claim.weights, passage.clauses)
+    bound = None
+    if any(clause.facts for clause in claim.clauses):
+        bound = bound_elsewhere(claim.clauses, claim.weights, passage.clauses)
     if bound is not None:
         return Verdict("date" if isinstance(bound, Date) else "number", False, covered)
     near, best = _nearest(claim, passage)
