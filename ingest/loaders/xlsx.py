@@ -40,7 +40,7 @@ def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
         try:
             workbook = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
             whole = load_workbook(io.BytesIO(data)) if len(data) <= HELD_WHOLE_BYTES else None
-            merges = _merges(data)
+            merges = _merges(data) if whole is None else {one.title: _merged(one) for one in whole.worksheets}
             hidden = [sheet.title for sheet in workbook.worksheets if sheet.sheet_state != "visible"]
             n_formulas = 0
             for sheet in workbook.worksheets:
@@ -127,6 +127,13 @@ def _plain(value: float) -> str:
     if value == int(value) and abs(value) < 1e15:
         return str(int(value))
     return f"{value:.15g}"
+
+
+def _merged(sheet: Any) -> list[Merge]:
+    """Return a held sheet's merged cells; calamine would lay out all cells between the first and the last."""
+    return [
+        Merge(one.min_row - 1, one.min_col - 1, one.max_row - 1, one.max_col - 1) for one in sheet.merged_cells.ranges
+    ]
 
 
 def _merges(data: bytes) -> dict[str, list[Merge]]:

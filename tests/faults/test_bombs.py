@@ -109,7 +109,7 @@ BOMBS = {
     "docx entities": ("a.docx", lambda: billion_laughs(docx("年假"), "word/document.xml"), "broken_file"),
     "odt entities": ("a.odt", lambda: billion_laughs(made()["办法.odt"], "content.xml"), "broken_file"),
     "epub entities": ("a.epub", lambda: billion_laughs(made()["手册.epub"], "book.opf"), "broken_file"),
-    "corners of a sheet": ("a.xlsx", lambda: xlsx(("A1", "年假"), ("XFD1048576", "五天")), "parser_limit"),
+    "corners of a sheet": ("a.xlsx", lambda: xlsx(("A1", "年假"), ("XFD1048576", "五天")), "done"),
     "repeated cells": ("a.ods", ods_repeated, "broken_file"),
     "loop of pages": ("a.pdf", lambda: pdf(b"2 0 R", count=100), "broken_file"),
     "too many pages": ("a.pdf", lambda: pdf(b"3 0 R " * 600, PAGE, 600), "parser_limit"),

@@ -147,7 +147,8 @@ def test_vllm_stops_when_the_caller_of_the_service_hangs_up(address: str, vllm: 
             while not says_something(next(lines)):
                 pass
             assert comes_to(vllm, before + 1, within_s=10)
-        assert comes_to(vllm, before, within_s=1)
+        # 20,000 tokens would take minutes; how long it really takes is no matter for a test on a busy machine.
+        assert comes_to(vllm, before, within_s=10)
 
 
 def comes_to(vllm: VllmServer, n_requests: float, *, within_s: float) -> bool:
