@@ -15,7 +15,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from retrieval.errors import CatalogError, CatalogVersionError, DataFolderError, Message
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in `migrations/versions`; a test compares it with Alembic's own answer."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")

@@ -118,6 +118,64 @@ answers = Table(
     Index("answers_by_time", "created_at", "id"),
 )
 
+# Work on uploaded files that outlives its process; also what a folder's run could not take in, so that it stays listed.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    # Jobs that came with one request, e.g. the files of one drop.
+    Column("batch_id", String),
+    # `upload`: its bytes are kept by `content_hash`; `sync`: they lie in the file that `source_id` names.
+    Column("origin", String, nullable=False),
+    Column("source_id", String, nullable=False),
+    Column("source", String, nullable=False),
+    # What the document is called once it is there.
+    Column("document_id", String, nullable=False),
+    Column("content_hash", String, nullable=False),
+    Column("size", Integer, nullable=False),
+    # Metadata, and wishes such as `ocr`.
+    Column("options", JSON, nullable=False),
+    Column("state", String, nullable=False),
+    Column("stage", String, nullable=False),
+    Column("counts", JSON, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Float, nullable=False),
+    Column("is_cancelled", Integer, nullable=False),
+    Column("error", JSON(none_as_null=True)),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("finished_at", Float),
+    Index("jobs_by_state", "state", "not_before"),
+    Index("jobs_by_source", "collection_id", "source_id"),
+    Index("jobs_by_content", "content_hash"),
+    Index("jobs_by_time", "created_at", "id"),
+)
+
+# Files that were uploaded and belong to no collection yet (`POST /v1/files`); their bytes are originals.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("purpose", String, nullable=False),
+    Column("content_hash", String, nullable=False, index=True),
+    Column("size", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+# What was answered to a request that named an Idempotency-Key, so that its repetition gets the same.
+replies = Table(
+    "replies",
+    metadata,
+    Column("key", String, primary_key=True),
+    # sha256 of the request: the same key with another one is refused.
+    Column("fingerprint", String, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("created_at", Float, nullable=False, index=True),
+)
+
 api_keys = Table(
     "api_keys",
     metadata,

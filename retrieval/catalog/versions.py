@@ -38,6 +38,8 @@ class NewVersion:
         recipe: Names how text and chunks were made.
         media_type: MIME type of the original.
         size: Bytes of the original.
+        document_id: What a new document is called; None: an id made of collection and source_id. One that is there
+            keeps its own.
     """
 
     source_id: str
@@ -48,6 +50,7 @@ class NewVersion:
     recipe: str
     media_type: str
     size: int
+    document_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +97,16 @@ class VersionTable:
             What was built, in the order of `new`.
         """
         now = time.time()
-        ids = [make_id("file-", collection_id, item.source_id) for item in new]
-        document_rows = [
-            {"id": one, "collection_id": collection_id, "source_id": x.source_id, "source": x.source, "created_at": now}
-            for one, x in zip(ids, new, strict=True)
-        ]
         built: list[BuiltVersion] = []
         version_rows, text_rows = [], []
         chunk_rows: list[tuple[Any, ...]] = []
         with self._db.write() as connection:
+            ids = _document_ids(connection, collection_id, new)
+            document_rows = [
+                {"id": one, "collection_id": collection_id, "source_id": x.source_id, "source": x.source}
+                | {"created_at": now}
+                for one, x in zip(ids, new, strict=True)
+            ]
             last = _last_numbers(connection, ids)
             for document_id, item in zip(ids, new, strict=True):
                 number = last.get(document_id, 0) + 1
@@ -196,6 +200,29 @@ class VersionTable:
                 ).scalars()
             )
         return sorted(hashes - kept)
+
+
+def _document_ids(connection: sa.Connection, collection_id: str, new: Sequence[NewVersion]) -> list[str]:
+    """Return the id of each version's document: its own if it is there, else one that no other document has."""
+    there: dict[str, str] = {}
+    wanted = [item.document_id or make_id("file-", collection_id, item.source_id) for item in new]
+    taken: set[str] = set()
+    for i in range(0, len(new), SQL_BATCH):
+        named = documents.c.source_id.in_([item.source_id for item in new[i : i + SQL_BATCH]])
+        query = sa.select(documents.c.source_id, documents.c.id)
+        there.update(
+            (source_id, document_id)
+            for source_id, document_id in connection.execute(
+                query.where(documents.c.collection_id == collection_id, named)
+            )
+        )
+        taken |= {row[1] for row in connection.execute(query.where(documents.c.id.in_(wanted[i : i + SQL_BATCH])))}
+    # A document that was moved keeps its id, so what lies at its old place now needs another one.
+    return [
+        there.get(item.source_id)
+        or (make_id("file-", document_id, time.time_ns()) if document_id in taken else document_id)
+        for item, document_id in zip(new, wanted, strict=True)
+    ]
 
 
 def _last_numbers(connection: sa.Connection, document_ids: Sequence[str]) -> dict[str, int]:

@@ -88,6 +88,8 @@ def test_catalog_of_the_first_version_gains_the_table_when_opened(tmp_path: Path
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE answers")
         connection.execute("ALTER TABLE collections DROP COLUMN calibration")
+        for table in ("jobs", "uploads", "replies"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
         connection.execute("INSERT INTO collections VALUES ('vs_1', '人事', 'none', 0, 1.0)")
     connection.close()
