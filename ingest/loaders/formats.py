@@ -69,8 +69,8 @@ _HTML_START = re.compile(
     rb"^\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
 )
 _MAIL_START = re.compile(rb"(?:[A-Z][\w-]*:[^\n]*\n(?:[ \t][^\n]*\n)*)*?MIME-Version: 1\.0\r?\n", re.I)
-_EVALUATION = ("queries.jsonl", "questions.jsonl")
-"""What `huozi eval` asks of a folder's documents; beside them, they would be the best answer to every question."""
+_EVALUATION = ("queries.jsonl", "questions.jsonl", "manifest.jsonl")
+"""What `huozi eval` asks of a folder's documents, and what a set says of them: the best answer to every question."""
 _HEAD_BYTES = 4096
 
 
