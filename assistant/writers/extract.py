@@ -24,6 +24,7 @@ KIND_WEIGHT = 0.12
 PLACE_WEIGHT = 0.1
 LENGTH_WEIGHT = 0.05
 QUESTION_PENALTY = 0.3
+SIGNATURE_PENALTY = 0.3
 SAME_CHUNK_BONUS = 0.2
 MAX_GAP = 0.4
 """A further sentence is quoted only if it is worth nearly as much as the first."""
@@ -51,6 +52,13 @@ _KINDS = tuple(
 )
 MAX_LIST_CHARS = 300
 _LIST_ITEM = re.compile(r"[-*•] |\d{1,3}[.、)）]|[(（](?:\d{1,3}|[一二三四五六七八九十]{1,3})[)）]|[①-⑳]")
+# Who and when under a text, or its date alone: full of the document's own words, and states nothing else.
+_IS_SIGNATURE = re.compile(
+    r"[^。！？；：，、!?;:,|=]*[\d〇零一二三四五六七八九]{4}年[\d一二三四五六七八九十]{1,2}月[\d一二三四五六七八九十]{1,3}日"
+)
+_ASKS_SIGNATURE = re.compile(
+    r"谁|哪一?[年天日]|什么时候|何时|哪个?月|几[月号]|时间|日期|部门|单位|机构|公司叫|\bwh(?:o|en)\b"
+)
 _IS_QUESTION = re.compile(r"[？?]\W*$")
 
 
@@ -186,12 +194,15 @@ def _coverages(weights: dict[str, float], chunk: Sequence[set[str]], context: se
 def _kind_of(question: str) -> Callable[[str], float]:
     """Return how much more a sentence is worth for being of the kind that the question asks for."""
     folded = fold(question)
+    asks_who_or_when = _ASKS_SIGNATURE.search(folded) is not None
     kinds = [(held, weight, penalty) for asked, held, weight, penalty in _KINDS if asked.search(folded)]
 
     def worth(sentence: str) -> float:
         text = fold(sentence)
         value = sum(weight if held.search(text) else -penalty for held, weight, penalty in kinds)
         value += LENGTH_WEIGHT * min(len(sentence), 150) / 100
+        if _IS_SIGNATURE.fullmatch(text.strip()) and not asks_who_or_when:
+            value -= SIGNATURE_PENALTY
         return value - QUESTION_PENALTY if _IS_QUESTION.search(text) else value
 
     return worth
