@@ -17,7 +17,7 @@ from ingest.report import IngestReport
 from ingest.sandbox.ahead import Parser
 from ingest.sandbox.parse import Parsed, ParseJob, RecordLabel
 from ingest.settings import IngestSettings
-from ingest.sync import FileEntry, Unreadable, missing_documents, plan, walk
+from ingest.sync import FileEntry, Unreadable, gone_sources, plan, walk
 from retrieval.catalog import NewVersion
 from retrieval.data_folder import DataFolder
 from retrieval.settings import RetrievalSettings
@@ -99,11 +99,8 @@ class Ingestor:
             run.files_total = len(entries)
             self._take(self._wanted_files(entries, run), run)
             if delete_missing:
-                found = {entry.source_id for entry in entries if isinstance(entry, FileEntry)}
-                # A file that could not be read is not one that is gone.
-                found |= {str(Path(entry.error.source)) for entry in entries if isinstance(entry, Unreadable)}
-                gone = missing_documents(run.known, found, [path for path in given if path.is_dir()])
-                self._folder.delete_documents(gone)
+                gone = gone_sources(run.known, entries, [path for path in given if path.is_dir()])
+                self._folder.delete_documents([run.known[source_id].document_id for source_id in gone])
                 run.report.deleted = len(gone)
             return run.finish()
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from ingest.archives import Archive, Member
 from ingest.errors import IngestError, UnreadableError
+from ingest.ignore import IgnoreRules
 from ingest.loaders import is_candidate
+from ingest.loaders.formats import suffix_of
 from ingest.settings import LoadSettings
 from retrieval.catalog import KnownSource
 
@@ -39,8 +41,15 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A path that gave no file, with the reason."""
+    """A path that gave no file, with the reason.
 
+    Args:
+        path: Absolute. Nothing is known of what lies at or below it, least of all that it is gone.
+        source: What people are shown.
+        error: The reason.
+    """
+
+    path: Path
     source: str
     error: IngestError
 
@@ -48,21 +57,24 @@ class Unreadable:
 def walk(paths: Sequence[Path], settings: LoadSettings | None = None) -> Iterator[FileEntry | Unreadable]:
     """Yield the files under the paths, each once, in a stable order; a zip archive is a folder.
 
-    A file that is named is taken whatever its suffix; in folders, hidden files, lock files and unknown suffixes are
-    left out. Links are followed inside the given folder only, so neither a loop nor a link to `/` leads astray.
+    A file that is named is taken whatever its suffix; in folders, hidden files, lock files, unknown suffixes and what a
+    `.huoziignore` names are left out. Links are followed inside the given folder only, so neither a loop nor a link to
+    `/` leads astray.
     """
     seen: set[Path] = set()
+    settings = settings or LoadSettings()
     for given in paths:
-        path = Path(os.path.abspath(given.expanduser()))
-        for found in _walk_folder(path) if path.is_dir() else iter([_entry(path, path.name)]):
+        path = absolute(given)
+        named = ((_entry(path, path.name), IgnoreRules()),)
+        for found, rules in _walk_folder(path) if path.is_dir() else named:
             if isinstance(found, Unreadable):
                 yield found
             elif found.path not in seen:
                 seen.add(found.path)
-                yield from _unpacked(found, settings or LoadSettings())
+                yield from _unpacked(found, rules, settings)
 
 
-def _unpacked(entry: FileEntry, settings: LoadSettings) -> Iterator[FileEntry | Unreadable]:
+def _unpacked(entry: FileEntry, rules: IgnoreRules, settings: LoadSettings) -> Iterator[FileEntry | Unreadable]:
     """Yield an archive's documents for it, and anything else as it is."""
     if entry.path.suffix.lower() != ".zip":
         yield entry
@@ -71,10 +83,16 @@ def _unpacked(entry: FileEntry, settings: LoadSettings) -> Iterator[FileEntry | 
         with Archive(entry.path, entry.source, settings) as archive:
             listed = archive.members
     except IngestError as error:
-        yield Unreadable(entry.source, error)
+        yield Unreadable(entry.path, entry.source, error)
         return
     for member in listed:
-        yield FileEntry(entry.path, f"{entry.source}/{member.name}", member)
+        if not rules.is_member_ignored(entry.path.name, member.name):
+            yield FileEntry(entry.path, f"{entry.source}/{member.name}", member)
+
+
+def absolute(path: Path) -> Path:
+    """Return a path as documents are known by: absolute, links as they are."""
+    return Path(os.path.abspath(path.expanduser()))
 
 
 def plan(entry_hash: str, known: KnownSource | None, *, recipe: str) -> Action:
@@ -84,56 +102,134 @@ def plan(entry_hash: str, known: KnownSource | None, *, recipe: str) -> Action:
     return "skip" if (known.content_hash, known.recipe) == (entry_hash, recipe) else "update"
 
 
-def missing_documents(known: Mapping[str, KnownSource], found: Collection[str], folders: Sequence[Path]) -> list[str]:
-    """Return the ids of documents that came from the folders and whose files are gone."""
-    roots = tuple(os.path.abspath(folder.expanduser()).rstrip(os.sep) + os.sep for folder in folders)
-    return [
-        source.document_id
-        for source_id, source in known.items()
-        if source_id not in found and source_id.startswith(roots)
-    ]
+def gone_sources(
+    known: Mapping[str, KnownSource], entries: Sequence[FileEntry | Unreadable], folders: Sequence[Path]
+) -> list[str]:
+    """Return the sources of the folders' documents that a walk did not find, sorted (pure).
+
+    What cannot be read is not gone, and neither is anything below it. An ignored file is.
+    """
+    roots = tuple(_below(absolute(folder)) for folder in folders)
+    found = {entry.source_id for entry in entries if isinstance(entry, FileEntry)}
+    unknown = {str(entry.path) for entry in entries if isinstance(entry, Unreadable)}
+    veiled = tuple(_below(entry.path) for entry in entries if isinstance(entry, Unreadable))
+    return sorted(
+        source_id
+        for source_id in known
+        if source_id.startswith(roots)
+        and source_id not in found
+        and source_id not in unknown
+        and not source_id.startswith(veiled)
+    )
+
+
+def emptied_folders(
+    known: Mapping[str, KnownSource], entries: Sequence[FileEntry | Unreadable], folders: Sequence[Path]
+) -> list[tuple[Path, int]]:
+    """Return the given folders that hold nothing now, each with the number of documents that came from it (pure).
+
+    A disk that is not mounted looks like this.
+    """
+    paths = [str(entry.path) for entry in entries]
+    emptied = []
+    for folder in map(absolute, folders):
+        n_known = sum(source_id.startswith(_below(folder)) for source_id in known)
+        if n_known and not any(path.startswith(_below(folder)) or path == str(folder) for path in paths):
+            emptied.append((folder, n_known))
+    return emptied
+
+
+def match_moves(gone: Mapping[str, KnownSource], new: Mapping[str, str]) -> dict[str, str]:
+    """Tell which new files are files that are gone, under another name (pure).
+
+    Args:
+        gone: Documents whose files are gone, by source_id.
+        new: sha256 hex of files that the collection does not know, by source_id.
+
+    Returns:
+        New source_id -> old one, each used once. Of several with equal content those with the same name belong
+        together first, then those with the same suffix in the same folder, then those with the same suffix, then any.
+    """
+    matched: dict[str, str] = {}
+    free = dict(sorted(gone.items()))
+    for likeness in (os.path.basename, lambda path: (os.path.dirname(path), suffix_of(path)), suffix_of, lambda _: ""):
+        by_key: dict[tuple[str, object], list[str]] = {}
+        for old, source in free.items():
+            by_key.setdefault((source.content_hash, likeness(old)), []).append(old)
+        for source_id, content_hash in sorted(new.items()):
+            candidates = by_key.get((content_hash, likeness(source_id)))
+            if source_id not in matched and candidates:
+                matched[source_id] = candidates.pop(0)
+                del free[matched[source_id]]
+    return matched
+
+
+def _below(folder: Path) -> str:
+    """Return what the paths of everything in a folder start with."""
+    return str(folder).rstrip(os.sep) + os.sep
 
 
 def _entry(path: Path, source: str) -> FileEntry | Unreadable:
     try:
         path.stat()
     except FileNotFoundError:
-        return Unreadable(source, UnreadableError(str(path), "no such file or folder"))
+        return Unreadable(path, source, UnreadableError(str(path), "no such file or folder"))
     except OSError as exc:
-        return Unreadable(source, UnreadableError(str(path), exc.strerror or str(exc)))
+        return _unreadable(path, source, exc)
     return FileEntry(path, source)
 
 
-def _walk_folder(root: Path) -> Iterator[FileEntry | Unreadable]:
+def _unreadable(path: Path, source: str, exc: OSError) -> Unreadable:
+    return Unreadable(path, source, UnreadableError(str(path), exc.strerror or str(exc)))
+
+
+def _walk_folder(root: Path) -> Iterator[tuple[FileEntry | Unreadable, IgnoreRules]]:
+    """Yield what lies in a folder, each with the rules that hold where it lies."""
     real_root = os.path.realpath(root)
     visited: set[str] = set()
-    pending = [root]
+    pending = [(root, IgnoreRules(), "")]
     while pending:
-        folder = pending.pop()
+        folder, outer, name = pending.pop()
         real = os.path.realpath(folder)
         if real in visited:
             continue
         visited.add(real)
+        rules = outer
         try:
+            rules = outer.entered(folder, name)
             children = sorted(os.scandir(folder), key=lambda child: child.name)
         except OSError as exc:
-            yield Unreadable(_shown(root, folder), UnreadableError(str(folder), exc.strerror or str(exc)))
+            yield _unreadable(folder, _shown(root, folder), exc), rules
             continue
-        folders: list[Path] = []
+        folders = []
         for child in children:
-            path = Path(child.path)
             if child.name.startswith("."):
                 continue
-            try:
-                if child.is_symlink() and not _is_inside(os.path.realpath(path, strict=True), real_root):
-                    yield Unreadable(_shown(root, path), UnreadableError(str(path), "the link leads out of the folder"))
-                elif child.is_dir():
-                    folders.append(path)
-                elif is_candidate(child.name):
-                    yield _entry(path, _shown(root, path))
-            except OSError as exc:
-                yield Unreadable(_shown(root, path), UnreadableError(str(path), exc.strerror or str(exc)))
+            found = _look_at(child, root, real_root, rules)
+            if found == "folder":
+                folders.append((Path(child.path), rules, child.name))
+            elif found is not None:
+                yield found, rules
         pending.extend(reversed(folders))
+
+
+def _look_at(
+    child: os.DirEntry[str], root: Path, real_root: str, rules: IgnoreRules
+) -> FileEntry | Unreadable | Literal["folder"] | None:
+    """Return what something in a folder is to a run; None for what stays out."""
+    path = Path(child.path)
+    try:
+        is_folder = child.is_dir()
+        if rules.is_ignored(child.name, is_folder=is_folder):
+            return None
+        if child.is_symlink() and not _is_inside(os.path.realpath(path, strict=True), real_root):
+            error = UnreadableError(str(path), "the link leads out of the folder")
+            return Unreadable(path, _shown(root, path), error)
+        if is_folder:
+            return "folder"
+        return _entry(path, _shown(root, path)) if is_candidate(child.name) else None
+    except OSError as exc:
+        return _unreadable(path, _shown(root, path), exc)
 
 
 def _is_inside(path: str, root: str) -> bool:

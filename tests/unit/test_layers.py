@@ -46,6 +46,7 @@ OWNERS = {
         "retrieval/embedders/base.py",
         "retrieval/langchain_retriever.py",
     },
+    "pathspec": {"ingest/ignore.py"},
     "pypdfium2": {"ingest/loaders/pdf.py"},
     "striprtf": {"ingest/loaders/rtf.py"},
     "pptx": {"ingest/loaders/pptx.py"},
