@@ -9,9 +9,13 @@
     ├── NotFoundError
     │   ├── CollectionNotFoundError
     │   ├── DocumentNotFoundError
-    │   └── AnswerNotFoundError  its trace is not kept, or was never
+    │   ├── FileUnknownError     neither an upload nor a document
+    │   ├── AnswerNotFoundError  its trace is not kept, or was never
+    │   └── JobNotFoundError     no such job, or it is no longer kept
+    ├── JobStateError            a job that has not failed cannot be tried again
     ├── CollectionExistsError
     ├── CollectionNameError      a name that cannot be used
+    ├── KeyReusedError           an Idempotency-Key that came with another request
     ├── EmbedderMismatchError    a collection remembers another embedder
     ├── EmbedderError            the embedder cannot be loaded or fails
     ├── MissingExtraError        an optional package is not installed
@@ -133,10 +137,28 @@ class DocumentNotFoundError(NotFoundError):
     code = "document_not_found"
 
 
+class FileUnknownError(NotFoundError):
+    """No upload and no live document has this id."""
+
+    code = "file_not_found"
+
+
 class AnswerNotFoundError(NotFoundError):
     """There is no trace of an answer with this id."""
 
     code = "answer_not_found"
+
+
+class JobNotFoundError(NotFoundError):
+    """There is no job with this id."""
+
+    code = "job_not_found"
+
+
+class JobStateError(HuoziError):
+    """A job is in a state in which this cannot be done."""
+
+    code = "job_state"
 
 
 class CollectionExistsError(HuoziError):
@@ -149,6 +171,12 @@ class CollectionNameError(HuoziError):
     """A collection name that cannot be used."""
 
     code = "bad_collection_name"
+
+
+class KeyReusedError(HuoziError):
+    """An Idempotency-Key came with another request before."""
+
+    code = "idempotency_key_reused"
 
 
 class EmbedderMismatchError(HuoziError):

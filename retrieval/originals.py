@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import TracebackType
 
 from retrieval.errors import DataFolderError, DocumentNotFoundError, Message
 
 WRITERS = 4
 """Files written at the same time."""
+INCOMING = "in"
+"""Where files lie while they come in: beside the others, so that the start of the next process sweeps them too."""
 
 
 class Originals:
@@ -68,6 +72,14 @@ class Originals:
         with ThreadPoolExecutor(WRITERS) as pool:
             list(pool.map(self.put, items.keys(), items.values()))
 
+    def incoming(self) -> Incoming:
+        """Return a place for bytes whose end is not known yet; use it with `with`.
+
+        Raises:
+            DataFolderError: If there is no place for them.
+        """
+        return Incoming(self)
+
     def get(self, content_hash: str) -> bytes:
         """Return the bytes.
 
@@ -101,6 +113,102 @@ class Originals:
     def remove(self, content_hash: str) -> None:
         """Delete the bytes; missing ones are no error."""
         self.path(content_hash).unlink(missing_ok=True)
+
+
+class Incoming:
+    """Bytes that come piece by piece: hashed on the way, never whole in memory, gone unless they are kept.
+
+    Args:
+        originals: Where they will belong.
+
+    Attributes:
+        size: Bytes written so far.
+    """
+
+    def __init__(self, originals: Originals) -> None:
+        self.size = 0
+        self._originals = originals
+        self._digest = hashlib.sha256()
+        folder = originals.folder / INCOMING
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=folder, prefix=".new-")
+        except OSError as exc:
+            raise unwritable(originals.folder, exc) from exc
+        self._temporary = Path(temporary)
+        self._file = os.fdopen(handle, "wb", buffering=0)
+
+    @property
+    def content_hash(self) -> str:
+        """Sha256 of what has been written, in hex."""
+        return self._digest.hexdigest()
+
+    def write(self, data: bytes | bytearray) -> None:
+        """Append bytes.
+
+        Raises:
+            DataFolderError: If they cannot be written.
+        """
+        rest = memoryview(data)
+        self._digest.update(rest)
+        self.size += len(rest)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as exc:
+            raise unwritable(self._originals.folder, exc) from exc
+
+    def finish(self) -> None:
+        """Make what was written durable, under a name that the next start still sweeps.
+
+        Raises:
+            DataFolderError: If it cannot be.
+        """
+        try:
+            os.fsync(self._file.fileno())
+            self._file.close()
+        except OSError as exc:
+            raise unwritable(self._originals.folder, exc) from exc
+
+    def keep(self) -> str:
+        """Store what was finished as an original, in place of one with the same bytes; returns its hash.
+
+        Raises:
+            DataFolderError: If it cannot be.
+        """
+        target = self._originals.path(self.content_hash)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(self._temporary, target)
+            sync_folder(target.parent)
+        except OSError as exc:
+            raise unwritable(self._originals.folder, exc) from exc
+        return self.content_hash
+
+    def discard(self) -> None:
+        """Delete what was not kept."""
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+    def __enter__(self) -> Incoming:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.discard()
+
+
+def sync_folder(path: Path) -> None:
+    """Make a folder's list of names durable; a system that cannot open folders does without."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def unwritable(path: Path, exc: OSError) -> DataFolderError:

@@ -1,4 +1,4 @@
-"""The truth: collections, documents, versions, chunks, vectors, keys and traces of answers in one SQLite file."""
+"""The truth: collections, documents, versions, chunks, vectors, uploads, keys and traces in one SQLite file."""
 
 from __future__ import annotations
 
@@ -9,10 +9,23 @@ from retrieval.catalog.collections import CollectionTable
 from retrieval.catalog.database import Database
 from retrieval.catalog.documents import DocumentTable, DocumentText, KnownSource
 from retrieval.catalog.keys import ApiKey, KeyTable
+from retrieval.catalog.replies import KeptReply, ReplyTable
+from retrieval.catalog.uploads import FileRecord, UploadTable
 from retrieval.catalog.vectors import VectorTable, vector_key
 from retrieval.catalog.versions import Leftover, NewVersion, VersionTable
 
-__all__ = ["ApiKey", "Catalog", "DocumentText", "KnownSource", "Leftover", "NewVersion", "TraceRecord", "vector_key"]
+__all__ = [
+    "ApiKey",
+    "Catalog",
+    "DocumentText",
+    "FileRecord",
+    "KeptReply",
+    "KnownSource",
+    "Leftover",
+    "NewVersion",
+    "TraceRecord",
+    "vector_key",
+]
 
 
 class Catalog(CollectionTable, DocumentTable, VersionTable, VectorTable):
@@ -29,6 +42,8 @@ class Catalog(CollectionTable, DocumentTable, VersionTable, VectorTable):
         self._db = Database(path)
         self.keys = KeyTable(self._db)
         self.answers = AnswerTable(self._db)
+        self.uploads = UploadTable(self._db)
+        self.replies = ReplyTable(self._db)
 
     def check(self) -> None:
         """Raise CatalogError if the file is damaged."""

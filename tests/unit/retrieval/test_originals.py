@@ -66,3 +66,49 @@ def test_full_disk_is_named_when_a_batch_is_stored(tmp_path, monkeypatch):
     with pytest.raises(DataFolderError, match="no space left"):
         Originals(tmp_path).put_all({HASH: DATA, HASH[::-1]: DATA})
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_bytes_that_come_in_pieces_are_hashed_on_the_way(tmp_path):
+    originals = Originals(tmp_path / "originals")
+    with originals.incoming() as incoming:
+        for i in range(0, len(DATA), 3):
+            incoming.write(DATA[i : i + 3])
+        incoming.finish()
+        assert (incoming.size, incoming.content_hash) == (len(DATA), HASH)
+        assert list(originals.hashes()) == []
+        assert incoming.keep() == HASH
+    assert originals.get(HASH) == DATA and list(originals.hashes()) == [HASH]
+
+
+def test_nothing_stays_when_what_came_in_is_not_kept(tmp_path):
+    originals = Originals(tmp_path / "originals")
+    with pytest.raises(RuntimeError, match="hung up"), originals.incoming() as incoming:
+        incoming.write(DATA)
+        raise RuntimeError("hung up")
+    with originals.incoming() as incoming:
+        incoming.write(DATA)
+        incoming.finish()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_what_came_in_half_is_swept_after_a_crash(tmp_path):
+    originals = Originals(tmp_path / "originals")
+    incoming = originals.incoming()
+    incoming.write(DATA)
+    incoming.finish()
+    originals.sweep(set())
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    incoming.discard()
+
+
+def test_full_disk_is_named_when_bytes_come_in(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    originals = Originals(tmp_path)
+    with originals.incoming() as incoming:
+        incoming.write(DATA)
+        monkeypatch.setattr("retrieval.originals.os.fsync", full)
+        with pytest.raises(DataFolderError, match="no space left"):
+            incoming.finish()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
