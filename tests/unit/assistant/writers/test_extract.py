@@ -96,8 +96,7 @@ LEADING = source("年休假为5天。病假另算。婚假三天。")
 
 
 def test_signature_is_quoted_only_when_it_is_asked_for() -> None:
-    chunk = source(
-        "砚衡公司 董事会办公室 2026年2月28日\n2025年，砚衡公司实现净利润5,130万元。", title="砚衡公司2025年简报"
-    )
-    assert quotes("2025年砚衡公司的净利润是多少？", [chunk], 1) == ["2025年，砚衡公司实现净利润5,130万元。"]
-    assert quotes("砚衡公司的简报是哪一天写的？", [chunk], 1) == ["砚衡公司 董事会办公室 2026年2月28日"]
+    signature, body = "砚衡公司 董事会办公室 2026年2月28日", "公司全年实现净利润5,130万元。"
+    chunk = source(f"{signature}\n{body}", title="简报")
+    assert quotes("2026年砚衡公司的净利润是多少？", [chunk], 1) == [body]
+    assert quotes("砚衡公司的简报是2026年哪一天写的？", [chunk], 1) == [signature]
