@@ -7,6 +7,32 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
+class OcrSettings(BaseModel):
+    """Text in pictures: scanned pages, photographs, screenshots."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Literal["auto", "off"] = Field(
+        default="auto", description="auto: pictures are read where the extra `ocr` is installed; off: never"
+    )
+    folders: bool = Field(
+        default=False,
+        description="whether a folder's run takes up picture files too; those that are named or uploaded always are",
+    )
+    embedded: bool = Field(default=True, description="whether pictures inside documents are read")
+    min_pixels: int = Field(
+        default=40_000, ge=0, description="width times height from which a picture inside a document is no logo or icon"
+    )
+    max_pixels: int = Field(
+        default=100_000_000, ge=10_000, description="width times height of the largest picture that is decoded"
+    )
+    max_pictures: int = Field(default=1000, ge=0, description="pictures inside one document that are read")
+    dpi: int = Field(default=150, ge=72, le=600, description="dots an inch at which a PDF's scanned pages are drawn")
+    min_confidence: float = Field(default=0.5, ge=0, le=1, description="lines read with less are left out")
+    max_seconds_per_page: float = Field(default=60.0, gt=0, description="seconds for one page or picture")
+    threads: int = Field(default=0, ge=0, le=64, description="threads for one picture; 0: one a core, at most 4")
+
+
 class LoadSettings(BaseModel):
     """What one hostile file may cost."""
 
@@ -20,6 +46,13 @@ class LoadSettings(BaseModel):
     max_seconds: float = Field(default=120.0, gt=0, description="seconds for parsing one file, beside those per MB")
     max_seconds_per_mb: float = Field(default=4.0, ge=0, description="seconds more for each MB of the file")
     max_memory_mb: int = Field(default=2048, ge=64, description="most memory for parsing, in MB (enforced on Linux)")
+    ocr: OcrSettings = OcrSettings()
+
+    workers: int = Field(
+        default=0,
+        ge=0,
+        description="processes that parse at once; 0: one a core but one, at most 8 and what half of the memory allows",
+    )
 
     def seconds_for(self, n_bytes: int) -> float:
         """Return the most seconds that a file of this size may take."""

@@ -1,7 +1,10 @@
-"""What is parsed where: a short run's plain texts here, everything else in a worker, ahead of who takes it.
+"""What is parsed where: a short run's plain texts here, everything else in workers, ahead of who takes it.
 
 A file may harm its parser, so that it is parsed where nothing else is lost. Plain texts go there too once a run turns
 out long: Chroma holds Python's lock while it writes, and no thread of this process could parse beside it.
+
+A long run has several workers (`capacity.py`). Each gets documents as they come, whoever has least to do; what they
+give is put in order again by waiting for the worker that has the first.
 """
 
 from __future__ import annotations
@@ -12,33 +15,26 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from ingest.errors import IngestError, ParserCrashedError, ParserLimitError
-from ingest.sandbox.child import START_TIMEOUT_S, Child, ChildDiedError, NonsenseError, can_start
+from ingest.sandbox.capacity import memory_mb, usable_cores, worker_count
+from ingest.sandbox.child import START_TIMEOUT_S, Child, ChildDiedError, can_start
+from ingest.sandbox.lane import Lane, Waiting
 from ingest.sandbox.parse import Parsed, ParseJob, is_plain, parse
 from ingest.settings import IngestSettings
 
 START_AFTER_FILES = 16
 START_AFTER_BYTES = 1024 * 1024
-"""A run of plain texts that ends before has been faster without a worker, which takes 0.3 s to start."""
+"""A run of plain texts that ends before has been faster without a worker, which takes 0.3 s to start; and one with
+less than this waiting at a worker has been faster without another."""
 AHEAD_FILES = 1024
 AHEAD_BYTES = 8 * 1024 * 1024
-"""Enough to keep the worker busy while a batch is written, little enough to hold twice."""
+"""Enough to keep the workers busy while a batch is written, little enough to hold twice; all workers together."""
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
-
-
-@dataclass(slots=True)
-class _Waiting(Generic[_T]):
-    """A job on its way: `outcome` once it is known without the worker."""
-
-    item: _T
-    job: ParseJob
-    outcome: IngestError | None = None
 
 
 class Parser:
@@ -54,10 +50,13 @@ class Parser:
         # One core gains nothing from a worker beside: there it is for what may do harm alone.
         self._is_eager = settings.parse_apart == "auto" and (os.cpu_count() or 1) > 1
         self._must_be_apart = settings.parse_apart == "always"
-        self._child: Child | None = None
-        self._is_ready = self._was_ready = False
-        self._start_by = 0.0
-        self._n_answered = 0  # By the worker at hand.
+        load = settings.load
+        self._most = worker_count(
+            load.workers, cores=usable_cores(), memory_mb=memory_mb(), max_memory_mb=load.max_memory_mb
+        )
+        self._share_files, self._share_bytes = max(1, AHEAD_FILES // self._most), AHEAD_BYTES // self._most
+        self._lanes: list[Lane[Any]] = []
+        self._was_ready = False
         self._files_here = self._bytes_here = 0
         self._bytes_waiting = 0
 
@@ -66,24 +65,24 @@ class Parser:
 
         Items are drawn ahead of what is yielded, at most `AHEAD_FILES` and about `AHEAD_BYTES`.
         """
-        waiting: deque[_Waiting[_T]] = deque()
+        waiting: deque[Waiting[_T]] = deque()
         for item, job in items:
             if not waiting and not self._has_worker(job):
                 yield item, self._parse_here(job)
                 continue
-            waiting.append(_Waiting(item, job))
+            waiting.append(Waiting(item, job))
             self._bytes_waiting += len(job.data)
-            self._send(waiting)
+            self._give(waiting[-1])
             while waiting and self._is_enough(len(waiting)):
                 yield self._next(waiting)
         while waiting:
             yield self._next(waiting)
 
     def close(self) -> None:
-        """End the worker."""
-        child, self._child, self._is_ready = self._child, None, False
-        if child is not None:
-            child.close()
+        """End the workers."""
+        lanes, self._lanes = self._lanes, []
+        for lane in lanes:
+            lane.end()
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +93,14 @@ class Parser:
         self.close()
 
     def _is_enough(self, n_waiting: int) -> bool:
-        return self._child is None or n_waiting >= AHEAD_FILES or self._bytes_waiting > AHEAD_BYTES
+        if not self._lanes or n_waiting >= AHEAD_FILES or self._bytes_waiting > AHEAD_BYTES:
+            return True
+        # What comes next is for one that is still starting.
+        return self._most > 1 and all(self._is_full(lane) for lane in self._lanes if lane.is_started)
+
+    def _is_full(self, lane: Lane[Any]) -> bool:
+        n_bytes, n_files = lane.ahead()
+        return n_bytes > self._share_bytes or n_files >= self._share_files
 
     def _parse_here(self, job: ParseJob) -> Parsed | IngestError:
         if self._was_ready and not is_plain(job, self._settings):
@@ -107,100 +113,112 @@ class Parser:
         except IngestError as error:
             return error
 
-    def _next(self, waiting: deque[_Waiting[_T]]) -> tuple[_T, Parsed | IngestError]:
+    def _next(self, waiting: deque[Waiting[_T]]) -> tuple[_T, Parsed | IngestError]:
         """Take the first of those that wait."""
-        result: Parsed | IngestError | None = waiting[0].outcome
-        while result is None:
-            if self._child is None:
-                result = self._parse_here(waiting[0].job)
+        one = waiting[0]
+        while one.outcome is None:
+            if one.lane is None:
+                one.outcome = self._parse_here(one.job)
                 continue
+            lane = one.lane
             try:
-                result = self._child.receive()
-                self._n_answered += 1
+                lane.receive()
             except ChildDiedError as died:
-                self._replace_child(waiting, died)
-                result = waiting[0].outcome
-        one = waiting.popleft()
+                self._replace(lane, died)
+        waiting.popleft()
         self._bytes_waiting -= len(one.job.data)
-        return one.item, result
+        return one.item, one.outcome
 
-    def _send(self, waiting: deque[_Waiting[_T]]) -> None:
-        """Hand the last of those that wait to the worker."""
-        if self._child is not None:
+    def _give(self, one: Waiting[Any]) -> None:
+        """Hand a document to the worker that has least to do; to none where there is none."""
+        one.lane = None
+        lane = self._choose()
+        if lane is not None:
             try:
-                self._child.send(waiting[-1].job)
+                lane.send([one])
             except ChildDiedError as died:
-                self._replace_child(waiting, died)
+                self._replace(lane, died)
+
+    def _choose(self) -> Lane[Any] | None:
+        ready = [lane for lane in list(self._lanes) if self._is_ready(lane)]
+        if not ready:
+            return next((lane for lane in list(self._lanes) if self._is_ready(lane, START_TIMEOUT_S)), None)
+        if self._most == 1:
+            return ready[0]
+        ahead, chosen = min(((lane.ahead(), lane) for lane in ready), key=lambda pair: pair[0])
+        has_much = ahead[0] >= START_AFTER_BYTES or ahead[1] >= START_AFTER_FILES
+        if has_much and len(ready) == len(self._lanes) < self._most:
+            self._start()
+        return chosen
 
     def _has_worker(self, job: ParseJob) -> bool:
         """Tell whether a worker takes this job now; start one for what may do harm, or when the run turns out long."""
         if not self._may_start:
             return False
         must_be_apart = self._must_be_apart or not is_plain(job, self._settings)
-        if self._child is None:
+        if not self._lanes:
             is_long = self._files_here >= START_AFTER_FILES or self._bytes_here >= START_AFTER_BYTES
             if not must_be_apart and not (is_long and self._is_eager):
                 return False
             self._start()
-        return self._is_ready or self._wait_ready(START_TIMEOUT_S if must_be_apart else 0.0)
+        timeout_s = START_TIMEOUT_S if must_be_apart else 0.0
+        return any(self._is_ready(lane, timeout_s) for lane in list(self._lanes))
 
-    def _start(self) -> None:
-        self._n_answered = 0
-        self._is_ready = False
-        self._start_by = time.monotonic() + START_TIMEOUT_S
+    def _start(self) -> Lane[Any] | None:
         try:
-            self._child = Child(self._settings)
+            child = Child(self._settings)
         except OSError as exc:
-            self._give_up(str(exc))
+            self._do_without(None, str(exc))
+            return None
+        self._lanes.append(Lane(child, time.monotonic() + START_TIMEOUT_S))
+        return self._lanes[-1]
 
-    def _wait_ready(self, timeout_s: float) -> bool:
-        if self._child is None:
-            return False
+    def _is_ready(self, lane: Lane[Any], timeout_s: float = 0.0) -> bool:
+        """Tell whether a worker takes jobs; give it up if it died or takes too long."""
         try:
-            self._is_ready = self._child.is_ready(timeout_s)
+            is_ready = lane.is_ready(timeout_s)
         except ChildDiedError as died:
-            self._give_up(died.reason)
-        else:
-            self._was_ready = self._was_ready or self._is_ready
-            if not self._is_ready and time.monotonic() > self._start_by:
-                self._give_up(f"it did not start within {START_TIMEOUT_S:.0f} s")
-        return self._is_ready
+            self._do_without(lane, died.reason)
+            return False
+        self._was_ready = self._was_ready or is_ready
+        if not is_ready and time.monotonic() > lane.start_by:
+            self._do_without(lane, f"it did not start within {START_TIMEOUT_S:.0f} s")
+        return is_ready
 
-    def _give_up(self, reason: str) -> None:
+    def _do_without(self, lane: Lane[Any] | None, reason: str) -> None:
+        """Go on without a worker that did not start: with the others, or with none."""
+        if lane is not None:
+            lane.end()
+            self._lanes.remove(lane)
+        self._most = max(1, len(self._lanes))
+        if self._lanes:
+            _log.info("No further worker process for parsing (%s).", reason)
+            return
         instead = "files other than plain text fail" if self._was_ready else "this process parses instead"
         _log.warning("No worker process for parsing (%s); %s.", reason, instead)
         self._may_start = False
-        self.close()
 
-    def _replace_child(self, waiting: deque[_Waiting[_T]], died: ChildDiedError) -> None:
-        """Blame the document that the worker died on, and give the others to a new one, as often as it takes."""
-        while self._child is not None:
-            sent = [one for one in waiting if one.outcome is None]
-            n_unanswered = self._child.n_begun() - self._n_answered
-            has_retired = self._child.has_retired
-            self.close()
-            if isinstance(died, NonsenseError) or not has_retired:
-                # One that died before it began anything choked on taking in what is first in line.
-                is_first = isinstance(died, NonsenseError) or n_unanswered <= 0
-                culprit = sent.pop(0 if is_first else min(n_unanswered, len(sent)) - 1)
+    def _replace(self, lane: Lane[Any], died: ChildDiedError) -> None:
+        """Blame the document that a worker died on, and give its others to a new one, as often as it takes."""
+        while True:
+            culprit, others = lane.end(died)
+            self._lanes.remove(lane)
+            if culprit is not None:
                 culprit.outcome = self._error(culprit.job, died)
                 # What has killed a worker might kill this process: no more of it here.
                 self._must_be_apart = True
-            if not sent:
+            if not others:
                 return
-            self._start()
-            if not self._wait_ready(START_TIMEOUT_S):
+            new = self._start()
+            if new is None or not self._is_ready(new, START_TIMEOUT_S):
+                for one in others:
+                    self._give(one)
                 return
             try:
-                for one in sent:
-                    self._child_at_hand().send(one.job)
+                new.send(others)
                 return
             except ChildDiedError as again:
-                died = again
-
-    def _child_at_hand(self) -> Child:
-        assert self._child is not None
-        return self._child
+                lane, died = new, again
 
     def _error(self, job: ParseJob, died: ChildDiedError) -> IngestError:
         if died.limit is None:

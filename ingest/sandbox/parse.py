@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ingest.errors import BrokenFileError, EmptyFileError, IngestError, ParserCrashedError, ParserLimitError
 from ingest.garble import is_garbled
 from ingest.loaders import LoadedFile, load
+from ingest.loaders.base import FILE_NAME, TITLE_FROM, FileNameTitle
 from ingest.loaders.formats import recognise
 from ingest.records import TextRecord, load_record
 from ingest.settings import IngestSettings
@@ -79,7 +80,9 @@ def parse(job: ParseJob, settings: IngestSettings) -> Parsed:
         raise EmptyFileError(job.source)
     if len(loaded.document.page_starts) > settings.load.max_pages:
         raise ParserLimitError(job.source, "pages", settings.load.max_pages)
-    return Parsed(replace(loaded.document, blocks=()), spans, loaded.media_type, loaded.warnings)
+    title, metadata = str(loaded.document.title), _metadata(loaded.document, job)
+    document = replace(loaded.document, title=title, blocks=(), metadata=metadata)
+    return Parsed(document, spans, loaded.media_type, loaded.warnings)
 
 
 def is_plain(job: ParseJob, settings: IngestSettings) -> bool:
@@ -102,6 +105,11 @@ def indexed_texts(document: Document, spans: Sequence[Span]) -> tuple[str, ...]:
     return tuple(
         indexed_text(context_line(document.title, span.heading), document.text[span.start : span.end]) for span in spans
     )
+
+
+def _metadata(document: Document, job: ParseJob) -> Mapping[str, str]:
+    is_named_by_file = job.record is None and isinstance(document.title, FileNameTitle)
+    return {**document.metadata, TITLE_FROM: FILE_NAME} if is_named_by_file else document.metadata
 
 
 def _load(job: ParseJob, settings: IngestSettings) -> LoadedFile:
