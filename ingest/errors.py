@@ -23,8 +23,8 @@ from typing import Literal
 
 from retrieval.errors import HuoziError, Message
 
-SUPPORTED_EN = "txt, md, html, pdf, docx, xlsx, xls, csv, json, pptx, eml, rtf, odt, ods and epub"
-SUPPORTED_ZH = "txt、md、html、pdf、docx、xlsx、xls、csv、json、pptx、eml、rtf、odt、ods、epub"
+SUPPORTED_EN = "txt, md, html, pdf, docx, xlsx, xls, csv, json, pptx, eml, msg, rtf, odt, ods and epub"
+SUPPORTED_ZH = "txt、md、html、pdf、docx、xlsx、xls、csv、json、pptx、eml、msg、rtf、odt、ods、epub"
 
 
 class IngestError(HuoziError):

@@ -27,7 +27,10 @@ DAMAGE = (
 
 Found by mutating files (lxml's are syntax errors). Others are defects, of a loader or its library.
 """
-_NAMES = ("text", "markdown", "html", "pdf", "docx", "xlsx", "xls", "csv", "pptx", "eml", "json", "rtf", "odt", "epub")
+_NAMES = (
+    *("text", "markdown", "html", "pdf", "docx", "xlsx", "xls", "csv", "pptx", "eml", "msg", "json", "rtf", "odt"),
+    "epub",
+)
 _MODULES = {name: f"ingest.loaders.{name}" for name in _NAMES}
 
 

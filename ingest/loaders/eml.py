@@ -1,4 +1,4 @@
-"""E-mail (.eml): heads that people read, the message, and its attachments by their own loaders."""
+"""E-mail (.eml) -> Mail: heads decoded, parts by their charsets."""
 
 from __future__ import annotations
 
@@ -11,50 +11,39 @@ from typing import Any
 
 from ingest.clean import clean_line
 from ingest.encoding import decode
-from ingest.errors import BrokenFileError, EmptyFileError, IngestError
-from ingest.loaders import html
-from ingest.loaders.base import LoadedFile, choose_title
-from ingest.loaders.builder import DocumentBuilder
+from ingest.errors import BrokenFileError, IngestError
+from ingest.loaders.base import LoadedFile
+from ingest.loaders.mail import Attachment, Mail, load_mail, named
 from ingest.settings import LoadSettings
-from retrieval.errors import Message
 
-MAX_ATTACHMENTS = 100
-_HEADS = (("From", "发件人"), ("To", "收件人"), ("Cc", "抄送"), ("Date", "日期"), ("Subject", "主题"))
+_HEADS = ("Subject", "From", "To", "Cc", "Date")
 
 
 def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
-    """Parse the message and what is attached; an attachment that cannot be read is named in a warning."""
+    """Parse the message and what is attached."""
     try:
         message = email.message_from_bytes(data, policy=policy.default)
-        heads = {name: clean_line(str(message[name])) for name, _ in _HEADS if message[name]}
+        heads = {name: clean_line(str(message[name])) if message[name] else "" for name in _HEADS}
     except (MessageError, ValueError, LookupError, TypeError, IndexError) as exc:
         raise BrokenFileError(source, "eml", f"{type(exc).__name__}: {exc}"[:200]) from exc
-    builder = DocumentBuilder(source, settings)
-    subject = heads.get("Subject", "")
-    if subject:
-        builder.heading(subject, 1)
-    builder.paragraph("\n".join(f"{label}：{heads[name]}" for name, label in _HEADS[:-1] if name in heads))
-    _add_body(builder, message, source, settings)
-    warnings = [
-        warning for part in _attachments(message) for warning in _add_attachment(builder, part, source, settings)
-    ]
-    document = builder.build(choose_title([subject], source), _facts(message, heads))
-    return LoadedFile(document, "message/rfc822", "eml", tuple(warnings))
+    sent = getattr(message["Date"], "datetime", None)
+    mail = Mail(
+        subject=heads["Subject"],
+        sender=heads["From"],
+        to=heads["To"],
+        cc=heads["Cc"],
+        date=heads["Date"],
+        sent=sent if isinstance(sent, datetime) else None,
+        plain=_body(message, "plain", source),
+        markup=_body(message, "html", source),
+        attachments=[named(_attachment(part)) for part in _parts(message)],
+    )
+    return load_mail(mail, source=source, settings=settings, media_type="message/rfc822", loader="eml")
 
 
-def _add_body(builder: DocumentBuilder, message: EmailMessage, source: str, settings: LoadSettings) -> None:
-    body = message.get_body(preferencelist=("plain", "html"))
-    if not isinstance(body, EmailMessage):
-        return
-    text = _text(body, source)
-    if body.get_content_type() == "text/html":
-        root = html.parse(text, source=source)
-        if root is not None:
-            html.Walker(builder, max_depth=settings.max_depth).walk(root)
-        return
-    # One paragraph each, so that a quoted earlier message below is cut from this one.
-    for paragraph in text.replace("\r\n", "\n").split("\n\n"):
-        builder.paragraph(paragraph)
+def _body(message: EmailMessage, kind: str, source: str) -> str:
+    part = message.get_body(preferencelist=(kind,))
+    return _text(part, source) if isinstance(part, EmailMessage) else ""
 
 
 def _text(part: EmailMessage, source: str) -> str:
@@ -74,33 +63,22 @@ def _text(part: EmailMessage, source: str) -> str:
             return raw.decode("utf-8", "replace")
 
 
-def _attachments(message: EmailMessage) -> list[EmailMessage]:
+def _parts(message: EmailMessage) -> list[EmailMessage]:
+    """Return the attached parts, without pictures in the text (a logo, a signature)."""
     try:
-        return [part for part in message.iter_attachments() if isinstance(part, EmailMessage)][:MAX_ATTACHMENTS]
+        attached = [part for part in message.iter_attachments() if isinstance(part, EmailMessage)]
     except (MessageError, AttributeError, KeyError, TypeError):  # of a message whose parts contradict its heads
         return []
+    return [
+        part
+        for part in attached
+        if part.get_content_maintype() != "image" or part.get_content_disposition() == "attachment"
+    ]
 
 
-def _add_attachment(builder: DocumentBuilder, part: EmailMessage, source: str, settings: LoadSettings) -> list[Message]:
-    from ingest.loaders import load as load_any
-
-    if settings.max_nesting <= 0:
-        return [_not_read(source, _name(part), Message("nested too deep", "嵌套层数过多"))]
-    data = _bytes(part)
-    # A picture in the text (a logo, a signature) is no document.
-    if part.get_content_maintype() == "image" and part.get_content_disposition() != "attachment":
-        return []
-    name = _name(part)
-    inner = settings.model_copy(update={"max_nesting": settings.max_nesting - 1})
-    try:
-        loaded = load_any(data, source=name, settings=inner)
-    except EmptyFileError:
-        return []
-    except IngestError as error:
-        return [_not_read(source, name, error.message)]
-    builder.heading(f"附件：{name}", 1)
-    builder.embed(loaded.document, below=1)
-    return list(loaded.warnings)
+def _attachment(part: EmailMessage) -> Attachment:
+    name = part.get_filename() or ("message.eml" if part.get_content_type() == "message/rfc822" else "")
+    return Attachment(name, _bytes(part))
 
 
 def _bytes(part: EmailMessage) -> bytes:
@@ -109,23 +87,3 @@ def _bytes(part: EmailMessage) -> bytes:
         return bytes(inner.as_bytes())
     content: Any = part.get_payload(decode=True)
     return bytes(content or b"")
-
-
-def _name(part: EmailMessage) -> str:
-    name = clean_line(part.get_filename() or "")
-    if not name and part.get_content_type() == "message/rfc822":
-        return "message.eml"
-    return name or "attachment"
-
-
-def _facts(message: EmailMessage, heads: dict[str, str]) -> dict[str, str]:
-    facts = {"author": heads["From"]} if "From" in heads else {}
-    sent = getattr(message["Date"], "datetime", None)
-    return {**facts, "date": f"{sent:%Y-%m-%d}"} if isinstance(sent, datetime) else facts
-
-
-def _not_read(source: str, name: str, reason: Message) -> Message:
-    return Message(
-        en=f"{source!r}: attachment {name!r} was not read: {reason.en}",
-        zh=f"{source!r}：附件 {name!r} 没有读取：{reason.zh}",
-    )

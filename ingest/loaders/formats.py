@@ -27,7 +27,7 @@ SUFFIXES = {
     ".xls": "xls", ".xlsb": "xls", ".ods": "xls",
     ".csv": "csv", ".tsv": "csv",
     ".pptx": "pptx", ".pptm": "pptx", ".ppsx": "pptx",
-    ".eml": "eml",
+    ".eml": "eml", ".msg": "msg",
     ".rtf": "rtf", ".odt": "odt", ".epub": "epub",
     ".json": "json", ".jsonl": "json", ".ndjson": "json",
 }  # fmt: skip
@@ -64,6 +64,7 @@ _ZIP_MEMBERS = (
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_STREAMS = (("WordDocument", ".doc"), ("PowerPoint Document", ".ppt"))
 _OLE_WORKBOOKS = ("Workbook", "Book")
+_OLE_MESSAGE = "__properties_version1.0"
 _ZIPPED = ("docx", "xlsx", "xls", "pptx", "odt", "epub")
 _HTML_START = re.compile(
     rb"^\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
@@ -153,6 +154,9 @@ def _check_unpacked(members: list[zipfile.ZipInfo], source: str, settings: LoadS
 
 
 def _recognise_ole(data: bytes, source: str) -> str:
+    # First: what is attached to a message has its own streams in the same file.
+    if _OLE_MESSAGE.encode("utf-16-le") in data:
+        return "msg"
     if "EncryptedPackage".encode("utf-16-le") in data:
         raise EncryptedError(source)
     for stream, suffix in _OLE_STREAMS:
@@ -160,6 +164,8 @@ def _recognise_ole(data: bytes, source: str) -> str:
             raise UnsupportedFormatError(source, _UNSUPPORTED_SUFFIXES[suffix])
     if any(stream.encode("utf-16-le") in data for stream in _OLE_WORKBOOKS):
         return "xls"
+    if suffix_of(source) == ".msg":
+        raise BrokenFileError(source, "msg", "no message in it")
     raise UnsupportedFormatError(source, Message("an OLE compound file", "OLE 复合文档"))
 
 
@@ -188,7 +194,7 @@ def _recognise_text(data: bytes, source: str) -> str:
     if _MAIL_START.match(head):
         return "eml"
     loader = SUFFIXES.get(suffix, "text")
-    if loader in ("pdf", "rtf", *_ZIPPED):
+    if loader in ("pdf", "rtf", "msg", *_ZIPPED):
         raise BrokenFileError(source, loader, "it does not start like one")
     if suffix in _UNSUPPORTED_SUFFIXES and _has_controls(head):
         raise UnsupportedFormatError(source, _UNSUPPORTED_SUFFIXES[suffix])

@@ -23,11 +23,8 @@ def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
         raise FileTooLargeError(source, len(raw), settings.max_text_chars // (1024 * 1024), unpacked=True)
     page = _CODE_PAGE.search(raw[:4096])
     title = _TITLE.search(raw)
-    try:
-        text = _plain(raw)
-        said = _plain(f"{{\\rtf1{page[0] if page else ''} {title[1]}}}") if title else ""
-    except (ValueError, LookupError, TypeError, OverflowError) as exc:
-        raise BrokenFileError(source, "rtf", f"{type(exc).__name__}: {exc}"[:200]) from exc
+    text = plain_text(raw, source)
+    said = plain_text(f"{{\\rtf1{page[0] if page else ''} {title[1]}}}", source) if title else ""
     builder = DocumentBuilder(source, settings)
     for is_row, lines in groupby(text.split("\n"), key=_is_row):
         if is_row:
@@ -38,10 +35,22 @@ def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
     return LoadedFile(builder.build(choose_title([clean_line(said)], source)), "application/rtf", "rtf")
 
 
-def _plain(raw: str) -> str:
+def plain_text(raw: str, source: str) -> str:
+    """Return the words of rich text, one paragraph a line; each cell of a table ends with a bar.
+
+    Args:
+        raw: Its bytes, one character each.
+        source: For messages.
+
+    Raises:
+        BrokenFileError: If its control words contradict themselves.
+    """
     from striprtf.striprtf import rtf_to_text
 
-    text = str(rtf_to_text(raw, errors="replace"))
+    try:
+        text = str(rtf_to_text(raw, errors="replace"))
+    except (ValueError, LookupError, TypeError, OverflowError) as exc:
+        raise BrokenFileError(source, "rtf", f"{type(exc).__name__}: {exc}"[:200]) from exc
     # A character beyond U+FFFF is written as its two UTF-16 halves.
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 

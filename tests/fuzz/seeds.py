@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ingest.loaders import SUFFIXES
 from ingest.loaders.formats import suffix_of
+from tests.msg_files import MessageFile, make_msg
 
 ROOT = Path(__file__).parents[2]
 EVAL = Path(os.environ.get("HUOZI_EVAL_DIR", "../shared/eval")) / "documents"
@@ -44,6 +45,7 @@ def made() -> Mapping[str, bytes]:
         "办法.odt": _open_document("text", "".join(f"<text:p>{line}</text:p>" for line in _LINES * 5)),
         "台账.ods": _open_document("spreadsheet", _sheet()),
         "手册.epub": _book(),
+        "来函.msg": _message(),
         "链接.xhtml": f"<html><body><table><tr><td>{_LINES[0]}</td></tr></table><p>{_LINES[1]}</body></html>".encode(),
     }
 
@@ -72,6 +74,15 @@ def _open_document(kind: str, body: str) -> bytes:
             "content.xml": f'<?xml version="1.0"?>{content}',
             "META-INF/manifest.xml": f'<manifest:manifest xmlns:manifest="{_ODF}:manifest:1.0"/>',
         }
+    )
+
+
+def _message() -> bytes:
+    receivers = [{0x3001: "采购部", 0x39FE: "buy@example.com", 0x0C15: 1}]
+    attached = {0x3707: "附件.csv", 0x3701: "品名,价格\n镜头,45\n光源,30".encode()}
+    inner = MessageFile({0x0037: "转发", 0x1000: _LINES[1] * 3})
+    return make_msg(
+        MessageFile({0x0037: "关于年假", 0x1000: "\r\n\r\n".join(_LINES * 4)}, receivers, [attached, inner])
     )
 
 
