@@ -35,10 +35,10 @@ CASES = [
         e.UnsupportedFormatError("a.xlsx", Message("an Excel workbook", " Excel 工作簿")),
         "unsupported_format",
         "'a.xlsx' is an Excel workbook, which is not supported; supported are "
-        "txt, md, html, pdf, docx, xlsx, xls, csv, json, pptx, eml, rtf, odt, ods and epub. "
+        "txt, md, html, pdf, docx, xlsx, xls, csv, json, pptx, eml, msg, rtf, odt, ods and epub. "
         "Export it to one of those and ingest that.",
         "'a.xlsx' 是 Excel 工作簿，暂不支持；支持的格式："
-        "txt、md、html、pdf、docx、xlsx、xls、csv、json、pptx、eml、rtf、odt、ods、epub。请转换为其中一种格式后再导入。",
+        "txt、md、html、pdf、docx、xlsx、xls、csv、json、pptx、eml、msg、rtf、odt、ods、epub。请转换为其中一种格式后再导入。",
     ),
     (
         e.EncodingError("a.txt", ["GB18030", "Big5"]),
@@ -61,18 +61,18 @@ CASES = [
         "binary_file",
         "'a.txt' is not text but binary data (a PNG image). "
         "Give it its right name, or convert it to one of "
-        "txt, md, html, pdf, docx, xlsx, xls, csv, json, pptx, eml, rtf, odt, ods and epub.",
+        "txt, md, html, pdf, docx, xlsx, xls, csv, json, pptx, eml, msg, rtf, odt, ods and epub.",
         "'a.txt' 不是文本，而是二进制数据（PNG 图片）。请改用正确的文件名，或转换为 "
-        "txt、md、html、pdf、docx、xlsx、xls、csv、json、pptx、eml、rtf、odt、ods、epub 之一。",
+        "txt、md、html、pdf、docx、xlsx、xls、csv、json、pptx、eml、msg、rtf、odt、ods、epub 之一。",
     ),
     (
         e.BinaryFileError("a.txt"),
         "binary_file",
         "'a.txt' is not text but binary data. "
         "Give it its right name, or convert it to one of "
-        "txt, md, html, pdf, docx, xlsx, xls, csv, json, pptx, eml, rtf, odt, ods and epub.",
+        "txt, md, html, pdf, docx, xlsx, xls, csv, json, pptx, eml, msg, rtf, odt, ods and epub.",
         "'a.txt' 不是文本，而是二进制数据。请改用正确的文件名，或转换为 "
-        "txt、md、html、pdf、docx、xlsx、xls、csv、json、pptx、eml、rtf、odt、ods、epub 之一。",
+        "txt、md、html、pdf、docx、xlsx、xls、csv、json、pptx、eml、msg、rtf、odt、ods、epub 之一。",
     ),
     (
         e.FileTooLargeError("a.txt", 300 * 1024 * 1024, 200),
