@@ -144,6 +144,8 @@ TABLE: dict[type[HuoziError], Reply] = {
     retrieval_errors.DocumentNotFoundError: NOT_FOUND,
     retrieval_errors.FileUnknownError: NOT_FOUND,
     retrieval_errors.AnswerNotFoundError: NOT_FOUND,
+    retrieval_errors.JobNotFoundError: NOT_FOUND,
+    retrieval_errors.JobStateError: CONFLICT,
     retrieval_errors.CollectionNameError: BAD_REQUEST,
     retrieval_errors.CollectionExistsError: CONFLICT,
     retrieval_errors.KeyReusedError: CONFLICT,

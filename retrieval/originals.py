@@ -6,8 +6,11 @@ import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -28,6 +31,8 @@ class Originals:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._kept: Counter[str] = Counter()
+        self._removing = threading.Lock()
 
     def path(self, content_hash: str) -> Path:
         """Return where the bytes with this hash lie, there or not."""
@@ -113,6 +118,34 @@ class Originals:
     def remove(self, content_hash: str) -> None:
         """Delete the bytes; missing ones are no error."""
         self.path(content_hash).unlink(missing_ok=True)
+
+    @contextmanager
+    def keeping(self, hashes: Iterable[str]) -> Iterator[None]:
+        """Keep `remove_unused` from these: for who stores bytes first and then the row that needs them."""
+        held = Counter(hashes)
+        with self._removing:
+            self._kept.update(held)
+        try:
+            yield
+        finally:
+            with self._removing:
+                self._kept.subtract(held)
+                self._kept = +self._kept
+
+    def remove_unused(self, hashes: Collection[str], wanted: Callable[[Collection[str]], Collection[str]]) -> list[str]:
+        """Delete those of the bytes that nobody wants; returns their hashes.
+
+        Args:
+            hashes: What may be unused.
+            wanted: Says which of some hashes rows need; asked while nobody can begin to keep one.
+        """
+        if not hashes:
+            return []
+        with self._removing:
+            gone = sorted(set(hashes) - set(self._kept) - set(wanted(hashes)))
+            for content_hash in gone:
+                self.remove(content_hash)
+        return gone
 
 
 class Incoming:

@@ -1,15 +1,20 @@
-"""The truth: collections, documents, versions, chunks, vectors, uploads, keys and traces in one SQLite file."""
+"""The truth: collections, documents, versions, chunks, vectors, jobs, uploads, keys and traces in one SQLite file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from retrieval.catalog.answers import AnswerTable, TraceRecord
 from retrieval.catalog.collections import CollectionTable
 from retrieval.catalog.database import Database
 from retrieval.catalog.documents import DocumentTable, DocumentText, KnownSource
+from retrieval.catalog.job_record import JobRecord
+from retrieval.catalog.jobs import JobTable
 from retrieval.catalog.keys import ApiKey, KeyTable
 from retrieval.catalog.replies import KeptReply, ReplyTable
+from retrieval.catalog.sources import LiveVersion, Move, SourceTable
 from retrieval.catalog.uploads import FileRecord, UploadTable
 from retrieval.catalog.vectors import VectorTable, vector_key
 from retrieval.catalog.versions import Leftover, NewVersion, VersionTable
@@ -19,6 +24,7 @@ __all__ = [
     "Catalog",
     "DocumentText",
     "FileRecord",
+    "JobRecord",
     "KeptReply",
     "KnownSource",
     "Leftover",
@@ -28,7 +34,7 @@ __all__ = [
 ]
 
 
-class Catalog(CollectionTable, DocumentTable, VersionTable, VectorTable):
+class Catalog(CollectionTable, DocumentTable, VersionTable, SourceTable, VectorTable):
     """Everything that may not be lost; the indexes follow it.
 
     Args:
@@ -42,12 +48,19 @@ class Catalog(CollectionTable, DocumentTable, VersionTable, VectorTable):
         self._db = Database(path)
         self.keys = KeyTable(self._db)
         self.answers = AnswerTable(self._db)
+        self.jobs = JobTable(self._db)
         self.uploads = UploadTable(self._db)
         self.replies = ReplyTable(self._db)
 
     def check(self) -> None:
         """Raise CatalogError if the file is damaged."""
         self._db.check()
+
+    @contextmanager
+    def unchanging(self) -> Iterator[None]:
+        """Let nothing be written while a block runs; for milliseconds, as all who write wait."""
+        with self._db.standstill():
+            yield
 
     def close(self) -> None:
         """Close every connection."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
 from retrieval.catalog.database import Database
-from retrieval.catalog.tables import LIVE, chunks, documents, texts, versions
+from retrieval.catalog.job_record import KEEPS_BYTES
+from retrieval.catalog.tables import LIVE, chunks, documents, jobs, texts, uploads, versions
 from retrieval.catalog.vectors import SQL_BATCH
 from retrieval.errors import DocumentNotFoundError, Message
 from retrieval.models import Chunk, Sections, StoredDocument
@@ -23,6 +24,8 @@ class KnownSource:
     document_id: str
     content_hash: str
     recipe: str
+    size: int = 0
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,9 @@ class DocumentTable:
 
     def known_sources(self, collection_id: str) -> dict[str, KnownSource]:
         """Return what is live, by source_id."""
+        columns = (documents.c.source_id, documents.c.id, versions.c.content_hash, versions.c.recipe)
         query = (
-            sa.select(documents.c.source_id, documents.c.id, versions.c.content_hash, versions.c.recipe)
+            sa.select(*columns, versions.c.size, documents.c.source)
             .join(versions, versions.c.document_id == documents.c.id)
             .where(documents.c.collection_id == collection_id, versions.c.state == LIVE)
         )
@@ -103,9 +107,38 @@ class DocumentTable:
             return [(row[0], row[1]) for row in connection.execute(query)]
 
     def live_content_hashes(self) -> set[str]:
-        """Return the hashes of every original that must be there."""
+        """Return the hashes of every original that a live version is made of."""
         with self._db.read() as connection:
             return set(connection.execute(sa.select(versions.c.content_hash).where(versions.c.state == LIVE)).scalars())
+
+    def wanted_hashes(self, hashes: Collection[str] | None = None) -> set[str]:
+        """Return those of the hashes, or of all, whose originals must be kept: versions, jobs and uploads need them."""
+        waiting = sa.and_(jobs.c.origin == "upload", jobs.c.state.in_(KEEPS_BYTES))
+        found: set[str] = set()
+        listed = None if hashes is None else list(hashes)
+        with self._db.read() as connection:
+            for column, condition in (
+                (versions.c.content_hash, sa.true()),
+                (uploads.c.content_hash, sa.true()),
+                (jobs.c.content_hash, waiting),
+            ):
+                query = sa.select(column).where(condition).distinct()
+                if listed is None:
+                    found |= set(connection.execute(query).scalars())
+                    continue
+                for i in range(0, len(listed), SQL_BATCH):
+                    batch = query.where(column.in_(listed[i : i + SQL_BATCH]))
+                    found |= set(connection.execute(batch).scalars())
+        return found
+
+    def document_id_of(self, collection_id: str, source_id: str) -> str | None:
+        """Return the id of the document that a source has in a collection, live or on its way; None if none."""
+        query = sa.select(documents.c.id).where(
+            documents.c.collection_id == collection_id, documents.c.source_id == source_id
+        )
+        with self._db.read() as connection:
+            found: str | None = connection.execute(query).scalar()
+            return found
 
     def list_documents(self, collection_id: str) -> list[StoredDocument]:
         """Return the live documents of a collection, by source."""
