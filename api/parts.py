@@ -34,6 +34,7 @@ class Answers(Protocol):
         temperature: float | None = None,
         stop: Sequence[str] | None = None,
         answer_id: str | None = None,
+        drafts: bool = True,
     ) -> AsyncGenerator[AnswerEvent, None]:
         """Answer one question as events; closing the iterator stops the work."""
 

@@ -15,6 +15,7 @@ from assistant.conversation.rewrite import Rewriter
 from assistant.events import Answer, AnswerEvent, DoneEvent, ErrorEvent, Turn
 from assistant.finder import Finder, Found, KnowsDocuments, Searches
 from assistant.generate import Generator, Sampling
+from assistant.precedence import Precedence
 from assistant.refusal.gate import gate_for
 from assistant.settings import AnswerSettings, LlmSettings
 from assistant.sources.numbering import Numbering
@@ -69,6 +70,7 @@ class Assistant:
         self._gate = gate_for(self._settings, self._llm, self._generator)
         self._selector = Selector(catalog, max_sources=self._settings.max_sources)
         self._numbering = Numbering()
+        self._precedence = Precedence()
         self._packer = Packer(self._llm, self._settings, self._generator) if self._llm and self._generator else None
 
     @property
@@ -93,6 +95,7 @@ class Assistant:
         temperature: float | None = None,
         stop: Sequence[str] | None = None,
         answer_id: str | None = None,
+        drafts: bool = True,
     ) -> AsyncGenerator[AnswerEvent, None]:
         """Answer a question as events; what fails, even before the first event, arrives as an `ErrorEvent`.
 
@@ -106,13 +109,14 @@ class Assistant:
             temperature: As above.
             stop: Texts at which a generated answer ends.
             answer_id: By which its trace is found; None makes one.
+            drafts: Whether words are to be shown before they are checked.
         """
         sampling = Sampling(max_tokens, temperature, tuple(stop) if stop else None)
         answer_id = answer_id or new_answer_id()
         asked_for = effective(sampling, self._llm)
         with Trace(answer_id, question, collection, len(history), asked_for, self.traces) as trace:
             try:
-                answer = self._answer(question, history, collection, system, filters, sampling, trace)
+                answer = self._answer(question, history, collection, system, filters, sampling, trace, drafts)
                 async with aclosing(answer) as events:
                     async for event in events:
                         yield trace.passed(event)
@@ -129,6 +133,7 @@ class Assistant:
         filters: Mapping[str, str],
         sampling: Sampling,
         trace: Trace,
+        drafts: bool,
     ) -> AsyncGenerator[AnswerEvent, None]:
         """The story of an answer."""
         asked = check_question(question, self._settings.max_question_chars)
@@ -137,7 +142,7 @@ class Assistant:
         if plan.reply is not None:
             events = speak(plan, collection)
         else:
-            found = trace.found(await asyncio.to_thread(self._finder.find, plan, collection, filters))
+            found = trace.found(await self._precedence.search(self._finder.find, plan, collection, filters))
             decision = trace.decided(await self._gate.decide(found))
             sources = trace.selected(await self._selector.select(found.retrieval.hits, talk))
             if not decision.answerable and not self._may_recall:
@@ -149,7 +154,9 @@ class Assistant:
                 packed = await self._packer.pack(asked, talk.history, usable, system=system, sampling=sampling)
                 window = trace.packed(packed if decision.answerable else without_sources(packed, asked))
                 way = generate if decision.answerable else recall
-                events = way(found, window, self._generator, sampling, self._finder, self._settings, self._language)
+                reader = self._precedence.reader(wants_drafts=drafts)
+                common = self._generator, sampling, self._finder, self._settings, self._language
+                events = way(found, window, *common, reader)
         async with aclosing(self._numbering.watch(events, talk)) as watched:
             async for event in watched:
                 yield event

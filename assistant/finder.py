@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -105,6 +106,12 @@ class Finder:
             return self._catalog.get_collection(name, counted=counted) if self._catalog is not None else None
         except NotFoundError:
             return None
+
+    async def pages(self, chunks: Sequence[ScoredChunk]) -> PageOf:
+        """As `page_finder`, without blocking; in a thread only where the catalog is read."""
+        if not any(scored.chunk.page is not None for scored in chunks):
+            return page_of_chunk
+        return await asyncio.to_thread(self.page_finder, chunks)
 
     def page_finder(self, chunks: Sequence[ScoredChunk]) -> PageOf:
         """Return how to find a quote's page; a version that is gone since the search leaves its chunk's page."""

@@ -89,6 +89,7 @@ async def answer(request: Request, body: dict[str, Any], collection: str) -> Res
             temperature=asked.temperature,
             stop=asked.stops,
             answer_id=envelope.completion_id,
+            drafts=asked.wants_drafts and bool(asked.stream),
         ),
         envelope,
         language=request.app.state.settings.language,

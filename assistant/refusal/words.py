@@ -15,11 +15,19 @@ GAP = "|"
 """Stands where question words stood, so that nothing grows together across them."""
 
 
+_is_read = False
+
+
 class Word(NamedTuple):
     """A word and its part of speech, in the letters of jieba's dictionary: `n...` nouns, `v` verbs, `ns` places."""
 
     text: str
     tag: str
+
+
+def is_read() -> bool:
+    """Whether the dictionary is there, so that nobody waits for it."""
+    return _is_read
 
 
 def words_of(question: str) -> list[Word]:
@@ -32,6 +40,9 @@ def tagged(folded: str) -> list[Word]:
 
     No word is guessed: what the dictionary lacks comes as single characters, which is what tells a name.
     """
+    global _is_read
     import rjieba  # late: it reads its dictionary in a quarter of a second
 
-    return [Word(text, tag) for text, tag in rjieba.tag(folded, False)]
+    found = rjieba.tag(folded, False)
+    _is_read = True
+    return [Word(text, tag) for text, tag in found]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from assistant.sources.numbering import Conversation
 from assistant.sources.select import select
 from assistant.sources.source import Source
-from assistant.sources.table_reader import KnowsChunks, TableReader
+from assistant.sources.table_reader import KnowsChunks, TableReader, may_cut
 from retrieval.models import ScoredChunk
 
 
@@ -31,8 +31,6 @@ class Selector:
             hits: Best first.
             conversation: Whose numbers stay what they are.
         """
-        return await asyncio.to_thread(self._select, hits, conversation)
-
-    def _select(self, hits: Sequence[ScoredChunk], conversation: Conversation) -> tuple[Source, ...]:
-        tables = self._tables.read(hits)
+        cut = [hit for hit in hits if may_cut(hit.chunk)]
+        tables = await asyncio.to_thread(self._tables.read, cut) if cut else {}
         return select(hits, max_sources=self._max_sources, numbers=conversation.numbers, tables=tables)

@@ -35,7 +35,7 @@ class TableReader:
         """Return what belongs to the chunks that cut a table, by chunk id; blocks, so call it from a thread."""
         if self._catalog is None:
             return {}
-        found = ((hit.chunk, self._part(self._catalog, hit.chunk)) for hit in hits if _may_cut(hit.chunk))
+        found = ((hit.chunk, self._part(self._catalog, hit.chunk)) for hit in hits if may_cut(hit.chunk))
         return {chunk.chunk_id: part for chunk, part in found if part != TablePart()}
 
     def _part(self, catalog: KnowsChunks, chunk: Chunk) -> TablePart:
@@ -43,7 +43,8 @@ class TableReader:
         return table_part(before, chunk, _after(catalog, chunk) if ends_with_row(chunk.text) else [])
 
 
-def _may_cut(chunk: Chunk) -> bool:
+def may_cut(chunk: Chunk) -> bool:
+    """Whether a chunk begins or ends inside a table, as far as its own text tells."""
     return begins_with_row(chunk.text) or ends_with_row(chunk.text)
 
 

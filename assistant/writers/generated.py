@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ from assistant.events import (
 )
 from assistant.finder import Finder, Found
 from assistant.generate import FinishReason, Generator, Piece, Sampling
+from assistant.precedence import Reader
 from assistant.settings import AnswerSettings
 from assistant.window.context import ContextWindow
 from assistant.writers.refused import words_of_refusal
@@ -55,6 +57,7 @@ async def generate(
     finder: Finder,
     settings: AnswerSettings,
     language: Language,
+    reader: Reader,
 ) -> AsyncGenerator[AnswerEvent, None]:
     """Ask the model, and check what it says; where nothing of it holds in strict mode, refuse.
 
@@ -62,20 +65,22 @@ async def generate(
         ModelServerError: The model gave no answer, or none that could be kept.
     """
     chunks = [scored for source in window.sources for scored in source.chunks]
-    page_of = await asyncio.to_thread(finder.page_finder, chunks)
+    page_of = await finder.pages(chunks)
     yield SourcesEvent(window.sources, "generated")
     check = SentenceCheck(window.sources, found.retrieval.question, page_of)
     checked = CheckedStream(check, settings.mode)
-    writer = _Writer(checked, SupportVerdict(generator, check) if settings.verdict == "model" else None)
+    writer = _Writer(checked, SupportVerdict(generator, check) if settings.verdict == "model" else None, reader)
     ending, guard = Ending(), LoopGuard()
     async with aclosing(generator.stream(window.messages, sampling)) as pieces:
         async for piece in pieces:
-            for event in await writer.events(guard.pass_on(checked.feed(ending.note(piece)), checked.unsettled)):
+            for draft in writer.take(guard.pass_on(checked.feed(ending.note(piece)), checked.unsettled)):
+                yield draft
+            for event in await writer.settled():
                 yield event
             if guard.is_loop:
                 ending.finish_reason = "length"
                 break
-    for event in await writer.events(guard.rest(checked.finish()), is_last=True):
+    for event in await writer.rest(guard.rest(checked.finish())):
         yield event
     text = checked.text
     is_useless = not text.strip() and not checked.is_refusal
@@ -110,39 +115,70 @@ async def generate(
 class _Writer:
     """Settles sentences, and drafts what is not settled yet.
 
+    The first words are drafted before they are checked, and while others wait for theirs, sentences stay drafts.
+
     Args:
         checked: The check of this answer.
         verdict: Asks the model in doubt; None: the rules alone decide.
+        reader: Who reads it.
     """
 
-    def __init__(self, checked: CheckedStream, verdict: SupportVerdict | None) -> None:
+    def __init__(self, checked: CheckedStream, verdict: SupportVerdict | None, reader: Reader) -> None:
         self._checked = checked
         self._verdict = verdict
+        self._reader = reader
+        self._complete: deque[str] = deque()
+        self._is_begun = False
         self._drafted = ""
         self._shown = ""
 
-    async def events(self, sentences: list[str], *, is_last: bool = False) -> list[AnswerEvent]:
-        """Return what to show once these sentences are complete."""
+    def take(self, sentences: Sequence[str]) -> list[AnswerEvent]:
+        """Take complete sentences, and return what to show of all that has come before any of it is checked."""
+        self._complete.extend(sentences)
+        return self._draft() if not self._is_begun or not self._may_settle() else []
+
+    async def settled(self) -> list[AnswerEvent]:
+        """Return what to show of the complete sentences, if they may be checked now."""
+        if not self._may_settle():
+            return []
         shown = ""
-        for written in sentences:
-            answers = NO_ANSWERS
-            if self._verdict is not None:
-                answers = await self._verdict.answers(self._checked.doubts(written))
-            shown += self._checked.settle(written, answers)
-        if is_last:
-            shown += self._checked.end()
-        if not sentences and not shown and not (is_last and self._drafted):
-            return self._draft()
+        while self._may_settle():
+            shown += await self._settle()
+            await asyncio.sleep(0)  # others' first words may have come
+        self._is_begun = self._is_begun or bool(shown)
         # Even without text of its own it takes the place of the drafts: a sentence may have been dropped.
         self._drafted = self._shown = ""
-        return [TextEvent(shown)] if is_last else [TextEvent(shown), *self._draft()]
+        return [TextEvent(shown), *self._draft()]
+
+    async def rest(self, sentences: Sequence[str]) -> list[AnswerEvent]:
+        """Return what to show of the last sentences, complete or not."""
+        self._complete.extend(sentences)
+        is_due = bool(self._complete or self._drafted)
+        shown = ""
+        while self._complete:
+            if self._is_begun:
+                await self._reader.wait()
+            shown += await self._settle()
+        shown += self._checked.end()
+        return [TextEvent(shown)] if is_due or shown else []
+
+    def _may_settle(self) -> bool:
+        return bool(self._complete) and not (self._is_begun and self._reader.may_wait())
+
+    async def _settle(self) -> str:
+        written = self._complete.popleft()
+        answers = NO_ANSWERS
+        if self._verdict is not None:
+            answers = await self._verdict.answers(self._checked.doubts(written))
+        return self._checked.settle(written, answers)
 
     def _draft(self) -> list[AnswerEvent]:
         """Return what has come since the last draft; no link in it is active, also none that crosses two drafts."""
         unsettled = self._checked.unsettled
         new = unsettled[len(self._drafted) :]
-        if not new:
+        if not new or not self._reader.wants_drafts:
             return []
         shown = defuse(new, before=self._checked.text + self._shown)
         self._drafted, self._shown = unsettled, self._shown + shown
+        self._is_begun = True
         return [DraftEvent(shown)]

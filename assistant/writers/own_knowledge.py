@@ -16,6 +16,7 @@ from assistant.errors import answer_empty, answer_repeats
 from assistant.events import Answer, AnswerEvent, DoneEvent, SourcesEvent, TextEvent, Turn, Usage, UsageEvent
 from assistant.finder import Finder, Found
 from assistant.generate import Generator, Sampling
+from assistant.precedence import Reader
 from assistant.settings import AnswerSettings
 from assistant.window.context import ContextWindow
 from assistant.writers.generated import Ending
@@ -35,6 +36,7 @@ async def recall(
     finder: Finder,
     settings: AnswerSettings,
     language: Language,
+    reader: Reader,
 ) -> AsyncGenerator[AnswerEvent, None]:
     """Ask the model what it knows; every sentence of it counts as unsupported.
 
@@ -46,11 +48,12 @@ async def recall(
         finder: As for the other ways to answer; not needed.
         settings: As above.
         language: Of the label, where the question's own is unclear.
+        reader: As above.
 
     Raises:
         ModelServerError: The model gave no answer, or none that could be kept.
     """
-    del finder, settings
+    del finder, settings, reader
     retrieval = found.retrieval
     yield SourcesEvent((), "generated")
     label = LABEL[language_of(found.plan.question, language)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
 from collections.abc import AsyncGenerator, Sequence
@@ -28,7 +27,7 @@ async def quote(
     numbered = [(source.number, scored) for source in sources for scored in source.chunks]
     numbered.sort(key=lambda pair: -pair[1].score)
     chunks = [scored for _, scored in numbered]
-    page_of = await asyncio.to_thread(finder.page_finder, chunks)
+    page_of = await finder.pages(chunks)
     yield SourcesEvent(tuple(sources), "extractive")
     text = ""
     citations: list[Citation] = []
