@@ -150,4 +150,5 @@ def _files() -> sa.Subquery:
 
 
 def _file(row: Any) -> FileRecord:
-    return FileRecord(*row[:6], is_document=bool(row[6]))
+    *columns, is_document = row
+    return FileRecord(*columns, bool(is_document))
