@@ -180,6 +180,7 @@ TABLE: dict[type[HuoziError], Reply] = {
     serving_errors.EngineFailedError: UNAVAILABLE,
     serving_errors.BatchFileError: BAD_REQUEST,
     serving_errors.ConversionError: BROKEN,
+    ingest_errors.EmptiedFolderError: CONFLICT,
     ingest_errors.IngestError: BAD_REQUEST,
     ingest_errors.EmptyFileError: BAD_REQUEST,
     ingest_errors.BrokenFileError: BAD_REQUEST,

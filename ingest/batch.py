@@ -43,12 +43,12 @@ class Ready:
 
     Args:
         version: What goes into the catalog.
-        data: Its original bytes.
+        data: Its original bytes; None where they are stored already.
         indexed_texts: For each span its tokens for the keyword index, where they are made already.
     """
 
     version: NewVersion
-    data: bytes
+    data: bytes | None
     indexed_texts: tuple[str, ...] | None = None
 
 
@@ -61,7 +61,8 @@ class Run:
         self.files_total = 0
         self._files_done = 0
         self._folder = folder
-        self._collection = collection
+        self.collection = collection
+        self.renamed: set[str] = set()  # Sources that are known under another name since this run began.
         self._progress = progress
         self._batch: list[Ready] = []
         self._batch_chunks = BATCH_CHUNKS
@@ -74,7 +75,7 @@ class Run:
             self.flush()  # Two versions of one document cannot become visible together.
         self._batch.append(ready)
         chunks = sum(len(item.version.spans) for item in self._batch)
-        size = sum(len(item.data) for item in self._batch)
+        size = sum(len(item.data or b"") for item in self._batch)
         if chunks >= self._batch_chunks or size >= BATCH_BYTES:
             self.flush()
 
@@ -84,13 +85,15 @@ class Run:
         if not batch:
             return
         started = time.monotonic()
-        catalog, collection_id = self._folder.catalog, self._collection.collection_id
-        self._folder.originals.put_all({item.version.content_hash: item.data for item in batch})
+        catalog, collection_id = self._folder.catalog, self.collection.collection_id
+        self._folder.originals.put_all(
+            {item.version.content_hash: item.data for item in batch if item.data is not None}
+        )
         built = catalog.build_versions(collection_id, [item.version for item in batch], self._key_of)
         self._unfinished = [version.document_id for version in built]
         chunks = [chunk for version in built for chunk in version.chunks]
         vectors = self._folder.vectors
-        matrix = None if vectors is None else self._embed([chunk.embedded_text for chunk in chunks])
+        matrix = None if vectors is None else self._embed(chunks, [key for one in built for key in one.vector_keys])
         self.tell("index")
         # The keyword index works on threads of its own while Chroma holds Python's lock.
         with self._folder.keyword.adding(collection_id, chunks, _indexed_texts(batch)):
@@ -122,6 +125,12 @@ class Run:
         self._files_done += 1
         self.tell("scan", source)
 
+    def moved(self, source: str) -> None:
+        """Count a file that has another name and nothing else."""
+        self.report.moved += 1
+        self._files_done += 1
+        self.tell("scan", source)
+
     def fail(self, source: str, error: IngestError) -> None:
         """Count a file that cannot be ingested."""
         self.report.failed.append(IngestFailure.of(source, error))
@@ -148,15 +157,15 @@ class Run:
     def _key_of(self, chunk: Chunk) -> bytes | None:
         if self._folder.vectors is None:
             return None
-        return vector_key(self._collection.embedder, chunk.embedded_text)
+        return vector_key(self.collection.embedder, chunk.embedded_text)
 
-    def _embed(self, texts: Sequence[str]) -> Vectors:
-        """Return (len(texts), dim) float32, from the catalog where the text was embedded before."""
+    def _embed(self, chunks: Sequence[Chunk], keys: Sequence[bytes | None]) -> Vectors:
+        """Return (len(chunks), dim) float32, from the catalog where the text was embedded before."""
         embedder, catalog = self._folder.embedder, self._folder.catalog
         assert embedder is not None
-        keys = [vector_key(self._collection.embedder, text) for text in texts]
-        known = catalog.get_vectors(keys)
-        wanted = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        by_key = {key: chunk for key, chunk in zip(keys, chunks, strict=True) if key is not None}
+        known = catalog.get_vectors(list(by_key))
+        wanted = {key: chunk.embedded_text for key, chunk in by_key.items() if key not in known}
         fresh: dict[bytes, Vectors] = {}
         for batch in _batches(list(wanted.items()), embedder.batch_size):
             self.tell("embed")
@@ -166,7 +175,7 @@ class Run:
             # Once: what a stop leaves of an unfinished batch is forgotten with it, vectors and all.
             catalog.put_vectors(list(fresh), np.stack(list(fresh.values())))
         known |= fresh
-        return np.stack([known[key] for key in keys])
+        return np.stack([known[key] for key in keys if key is not None])
 
 
 def _indexed_texts(batch: Sequence[Ready]) -> list[str]:

@@ -1,18 +1,19 @@
-"""Why a file cannot be ingested. Every error is about one file; the rest of a run goes on.
+"""Why a file cannot be ingested. Every `IngestError` is about one file; the rest of a run goes on.
 
 HuoziError
+├── EmptiedFolderError        emptied_folder      a folder holds nothing, and all of its documents would be deleted
 └── IngestError               `source` says which file
     ├── EmptyFileError        empty_file          nothing in it, or white space only
     ├── BrokenFileError       broken_file         the format is known, the content is damaged
     ├── EncryptedError        encrypted           it needs a password
-    ├── NeedsOcrError         needs_ocr           pictures of pages without a text layer
+    ├── NeedsOcrError         needs_ocr           pictures, or pages that are pictures, and no OCR
     ├── UnsupportedFormatError unsupported_format a known or unknown format without a loader
     ├── EncodingError         unknown_encoding    text whose encoding cannot be told with confidence
     ├── BinaryFileError       binary_file         no text at all
     ├── FileTooLargeError     file_too_large      over HUOZI_MAX_UPLOAD_MB, or unpacks to too much
     ├── FileVanishedError     file_vanished       gone between the walk and the reading
     ├── ParserCrashedError    parser_crashed      the parser failed in a way of its own, or died
-    ├── ParserLimitError      parser_limit        parsing took more time, memory or pages than one file may
+    ├── ParserLimitError      parser_limit        parsing took more time, memory, pages or pixels than one file may
     └── UnreadableError       unreadable          no permission, a loop of links, an I/O error
 """
 
@@ -52,6 +53,29 @@ def rebuild(cls: type[IngestError], source: str, message: Message, hint: Message
     error = cls.__new__(cls)
     IngestError.__init__(error, source, message, hint=hint)
     return error
+
+
+class EmptiedFolderError(HuoziError):
+    """A folder holds nothing now, and a run was told to delete what is missing.
+
+    Args:
+        folder: Its path.
+        n_documents: How many documents came from it.
+    """
+
+    code = "emptied_folder"
+
+    def __init__(self, folder: str, n_documents: int) -> None:
+        super().__init__(
+            Message(
+                en=f"{folder!r} holds no document now; {n_documents} documents that came from it would be deleted.",
+                zh=f"{folder!r} 中现在没有任何文档，由它导入的 {n_documents} 个文档将被全部删除。",
+            ),
+            hint=Message(
+                en="Is the disk mounted? If the folder is meant to be empty, add --allow-empty. Nothing was changed.",
+                zh="请检查磁盘是否已挂载；如果确实要清空，请加上 --allow-empty。没有做任何改动。",
+            ),
+        )
 
 
 class EmptyFileError(IngestError):
@@ -102,23 +126,36 @@ class EncryptedError(IngestError):
         )
 
 
+OCR_HINT = Message(
+    en="install the extra 'ocr' (pip install 'huozi-assistant[ocr]') and run `huozi ingest --ocr`.",
+    zh="请安装 ocr 组件（pip install 'huozi-assistant[ocr]'），再运行 `huozi ingest --ocr`。",
+)
+"""What to do about pages and pictures that were not read."""
+
+
 class NeedsOcrError(IngestError):
-    """Pages are pictures; there is no text layer."""
+    """Its pages are pictures, and pictures are not read here: the extra is not installed, or it is switched off.
+
+    Args:
+        source: The file.
+        n_pages: How many there are.
+        is_picture: Whether it is a picture file.
+    """
 
     code = "needs_ocr"
 
-    def __init__(self, source: str, n_pages: int) -> None:
-        super().__init__(
-            source,
-            Message(
+    def __init__(self, source: str, n_pages: int, *, is_picture: bool = False) -> None:
+        if is_picture:
+            message = Message(
+                en=f"{source!r} is a picture, and its text needs OCR.", zh=f"{source!r} 是图片，需要 OCR 才能读取文字。"
+            )
+        else:
+            message = Message(
                 en=f"{source!r} has no text layer on any of its {n_pages} pages: it is scanned and needs OCR.",
                 zh=f"{source!r} 共 {n_pages} 页，均无文字层：是扫描件，需要 OCR。",
-            ),
-            hint=Message(
-                en="Run it through an OCR program that adds a text layer, then ingest the result.",
-                zh="请先用 OCR 程序添加文字层，再导入。",
-            ),
-        )
+            )
+        hint = Message(en=OCR_HINT.en[0].upper() + OCR_HINT.en[1:], zh=OCR_HINT.zh)
+        super().__init__(source, message, hint=hint)
 
 
 class UnsupportedFormatError(IngestError):
@@ -255,13 +292,18 @@ class ParserCrashedError(IngestError):
         )
 
 
-Limit = Literal["time", "memory", "pages"]
+Limit = Literal["time", "memory", "pages", "ocr_time", "pixels"]
 """What one file may take only so much of."""
 
 _LIMITS: dict[Limit, tuple[Message, str]] = {
     "time": (Message("{most:g} seconds", "{most:g} 秒"), "HUOZI_PARSE__MAX_SECONDS"),
     "memory": (Message("{most:g} MB of memory", "{most:g} MB 内存"), "HUOZI_PARSE__MAX_MEMORY_MB"),
     "pages": (Message("{most:g} pages", "{most:g} 页"), "HUOZI_PARSE__MAX_PAGES"),
+    "ocr_time": (
+        Message("{most:g} seconds for the OCR of one page", "单页识别 {most:g} 秒"),
+        "HUOZI_OCR__MAX_SECONDS_PER_PAGE",
+    ),
+    "pixels": (Message("{most:.0f} pixels of one picture", "单张图片 {most:.0f} 像素"), "HUOZI_OCR__MAX_PIXELS"),
 }
 
 
@@ -271,7 +313,7 @@ class ParserLimitError(IngestError):
     Args:
         source: The file.
         limit: Of what.
-        most: The limit, in seconds, units of 1024 * 1024 bytes, or pages.
+        most: The limit, in seconds, units of 1024 * 1024 bytes, pages or pixels.
     """
 
     code = "parser_limit"

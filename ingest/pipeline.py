@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
 from ingest.archives import Archive
 from ingest.batch import Progress, Ready, Run
-from ingest.errors import FileTooLargeError, FileVanishedError, IngestError, UnreadableError
+from ingest.copies import Copies
+from ingest.errors import (
+    EmptiedFolderError,
+    FileTooLargeError,
+    FileVanishedError,
+    IngestError,
+    UnreadableError,
+)
+from ingest.loaders.formats import suffix_of
+from ingest.moves import Rename, find_moves, rename
 from ingest.records import TextRecord
 from ingest.report import IngestReport
 from ingest.sandbox.ahead import Parser
 from ingest.sandbox.parse import Parsed, ParseJob, RecordLabel
 from ingest.settings import IngestSettings
-from ingest.sync import FileEntry, Unreadable, gone_sources, plan, walk
-from retrieval.catalog import NewVersion
+from ingest.sync import FileEntry, Unreadable, emptied_folders, gone_sources, plan, walk
+from retrieval.catalog import KnownSource, NewVersion
 from retrieval.data_folder import DataFolder
 from retrieval.settings import RetrievalSettings
 
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 """Raise it when loaders or splitter give other text or chunks: unchanged files are then read again."""
 
 
@@ -34,6 +43,14 @@ class _Wanted:
     content_hash: str
     recipe: str
     job: ParseJob
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Files whose content is stored or on its way: each with its hash."""
+
+    copies: Copies
+    files: list[tuple[FileEntry, str]] = field(default_factory=list)
 
 
 class Ingestor:
@@ -75,14 +92,16 @@ class Ingestor:
         collection: str = "default",
         *,
         delete_missing: bool = False,
+        allow_empty: bool = False,
         progress: Progress | None = None,
     ) -> IngestReport:
-        """Bring files and folders into a collection; unchanged ones cost a hash.
+        """Bring files and folders into a collection; unchanged ones cost a hash, moved and equal ones no parsing.
 
         Args:
             paths: Files and folders.
             collection: Its name; created when missing.
             delete_missing: Delete documents of the given folders whose files are gone.
+            allow_empty: Let that be all of them.
             progress: Called as the run goes on.
 
         Returns:
@@ -90,6 +109,7 @@ class Ingestor:
 
         Raises:
             EmbedderMismatchError: If the collection was built with another embedder.
+            EmptiedFolderError: If a folder holds nothing and all of its documents would be deleted.
             DataFolderError: If nothing more can be written; what was finished before is searchable.
         """
         given = [Path(path) for path in paths]
@@ -97,9 +117,15 @@ class Ingestor:
             run = Run(self._folder, self._folder.collection(collection, create=True), progress)
             entries = list(walk(given, self._settings.load))
             run.files_total = len(entries)
-            self._take(self._wanted_files(entries, run), run)
+            folders = [path for path in given if path.is_dir()]
+            if delete_missing and not allow_empty:
+                check_not_emptied(run.known, entries, folders)
+            self._move(entries, gone_sources(run.known, entries, folders), run)
+            waiting = _Waiting(Copies(self._folder, run.collection))
+            self._take(self._wanted_files(entries, run, waiting), run)
+            self._take(self._wanted_files(self._copy(waiting, run), run), run)
             if delete_missing:
-                gone = gone_sources(run.known, entries, [path for path in given if path.is_dir()])
+                gone = gone_sources(run.known, entries, folders)
                 self._folder.delete_documents([run.known[source_id].document_id for source_id in gone])
                 run.report.deleted = len(gone)
             return run.finish()
@@ -129,24 +155,71 @@ class Ingestor:
         finally:
             run.clean()
 
-    def _wanted_files(self, entries: Sequence[FileEntry | Unreadable], run: Run) -> Iterator[_Wanted]:
+    def _move(self, entries: Sequence[FileEntry | Unreadable], gone: Sequence[str], run: Run) -> None:
+        """Rename the documents whose files have another name; what a run knows of them is then under that."""
+        found = {entry.source_id: entry for entry in entries if isinstance(entry, FileEntry)}
+        moves = find_moves(list(found.values()), run.known, gone, self._contents)
+        renames = [Rename(run.known[old].document_id, found[new]) for new, old in moves.items()]
+        renamed = rename(self._folder, run.collection, renames)
+        for new, old in moves.items():
+            if run.known[old].document_id in renamed:
+                source = run.known.pop(old)
+                # Another suffix may be another loader's: then it is parsed again, under the same id.
+                is_alike = suffix_of(new) == suffix_of(old)
+                run.known[new] = source if is_alike else replace(source, recipe="")
+                run.renamed.add(new)
+
+    def _copy(self, waiting: _Waiting, run: Run) -> list[FileEntry]:
+        """Store what waits for equal content; return the files that have to be parsed after all."""
+        left: list[FileEntry] = []
+        try:
+            for entry, content_hash in waiting.files:
+                ready = waiting.copies.find(entry.source_id, entry.source, content_hash, self._recipe)
+                if ready is None:
+                    left.append(entry)
+                else:
+                    run.add(ready)
+            run.flush()
+        finally:
+            run.clean()
+        return left
+
+    def _wanted_files(
+        self, entries: Iterable[FileEntry | Unreadable], run: Run, waiting: _Waiting | None = None
+    ) -> Iterator[_Wanted]:
+        """Yield the files to parse; with `waiting`, those with content that need not be parsed are kept there."""
+        for entry, data in self._contents(entries):
+            run.tell("load", entry.source)
+            if isinstance(data, IngestError):
+                run.fail(entry.source, data)
+                continue
+            assert isinstance(entry, FileEntry)  # What cannot be read has an error in place of bytes.
+            for wanted in _unless_known(entry.source_id, self._recipe, ParseJob(entry.source, data), run):
+                if waiting is not None and waiting.copies.expect(wanted.content_hash):
+                    waiting.files.append((entry, wanted.content_hash))
+                else:
+                    yield wanted
+
+    def _contents(
+        self, entries: Iterable[FileEntry | Unreadable]
+    ) -> Iterator[tuple[FileEntry | Unreadable, bytes | IngestError]]:
+        """Yield each with its bytes, or with the reason why there are none."""
         with ExitStack() as opened:
             archive: Archive | None = None
             for entry in entries:
                 if isinstance(entry, Unreadable):
-                    run.fail(entry.source, entry.error)
+                    yield entry, entry.error
                     continue
-                run.tell("load", entry.source)
+                data: bytes | IngestError
                 try:
                     if entry.member is not None and (archive is None or archive.path != entry.path):
                         # The documents of one archive follow one another: it is opened once.
                         opened.close()
                         archive = opened.enter_context(Archive(entry.path, entry.source, self._settings.load))
-                    job = ParseJob(entry.source, self._read(entry, archive))
+                    data = self._read(entry, archive)
                 except IngestError as error:
-                    run.fail(entry.source, error)
-                    continue
-                yield from _unless_known(entry.source_id, self._recipe, job, run)
+                    data = error
+                yield entry, data
 
     def _wanted_records(self, records: Sequence[TextRecord], run: Run) -> Iterator[_Wanted]:
         for record in records:
@@ -170,11 +243,23 @@ class Ingestor:
             raise UnreadableError(entry.source, exc.strerror or str(exc)) from exc
 
 
+def check_not_emptied(
+    known: Mapping[str, KnownSource], entries: Sequence[FileEntry | Unreadable], folders: Sequence[Path]
+) -> None:
+    """Check that no given folder has lost all that it held: that is what a disk looks like that is not mounted.
+
+    Raises:
+        EmptiedFolderError: If one has.
+    """
+    for folder, n_known in emptied_folders(known, entries, folders):
+        raise EmptiedFolderError(str(folder), n_known)
+
+
 def _unless_known(source_id: str, recipe: str, job: ParseJob, run: Run) -> Iterator[_Wanted]:
     """Yield what a run wants of a document: nothing if it is stored as it is."""
     content_hash = hashlib.sha256(job.data).hexdigest()
     if plan(content_hash, run.known.get(source_id), recipe=recipe) == "skip":
-        run.skip(job.source)
+        (run.moved if source_id in run.renamed else run.skip)(job.source)
     else:
         yield _Wanted(source_id, content_hash, recipe, job)
 

@@ -49,6 +49,7 @@ class IngestReport:
     """Counts of documents by what became of them.
 
     Attributes:
+        moved: Files with another name and the content that they had.
         chunks: Chunks written by this run.
         seconds: Wall time.
         warnings: Things to know about files that were ingested, as (source, sentence).
@@ -57,6 +58,7 @@ class IngestReport:
     added: int = 0
     updated: int = 0
     skipped: int = 0
+    moved: int = 0
     deleted: int = 0
     failed: list[IngestFailure] = field(default_factory=list)
     chunks: int = 0
@@ -69,6 +71,7 @@ class IngestReport:
             "added": self.added,
             "updated": self.updated,
             "skipped": self.skipped,
+            "moved": self.moved,
             "deleted": self.deleted,
             "failed": [
                 {"source": x.source, "code": x.code, "message": x.message.render(language)} for x in self.failed

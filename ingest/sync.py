@@ -38,6 +38,13 @@ class FileEntry:
         """Identity within a collection."""
         return str(self.path) if self.member is None else f"{self.path}{os.sep}{self.member.name}"
 
+    def size(self) -> int | None:
+        """Return how many bytes it holds; None if that cannot be told now."""
+        try:
+            return self.path.stat().st_size if self.member is None else self.member.size
+        except OSError:
+            return None
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:

@@ -13,6 +13,15 @@ from retrieval.errors import Message
 from retrieval.models import Document
 
 MAX_TITLE_CHARS = 120
+TITLE_FROM = "title_from"
+FILE_NAME = "file_name"
+"""Metadata of documents whose content names no title: theirs follows when the file is renamed."""
+
+
+class FileNameTitle(str):
+    """A title that is the file's name, for want of a better one."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +33,14 @@ class LoadedFile:
         media_type: What the content is, whatever the suffix says.
         loader: The loader's name: `text`, `markdown`, `html`, `pdf`, `docx`, `xlsx`, `xls`, `csv`.
         warnings: What a reader should know although the file was loaded.
+        needs_ocr: Whether pages or pictures in it were left unread because OCR is off or not installed.
     """
 
     document: Document
     media_type: str
     loader: str
     warnings: tuple[Message, ...] = ()
+    needs_ocr: bool = False
 
 
 class Loader(Protocol):
@@ -61,7 +72,12 @@ def choose_title(candidates: Iterable[str | None], source: str) -> str:
         title = _FILE_SUFFIX.sub("", _PRINTER.sub("", clean_line(candidate or "")))
         if _is_sensible(title):
             return title
-    return stem(source)
+    return FileNameTitle(stem(source))
+
+
+def retitled(document: Document, source: str) -> str:
+    """Return what a stored document is called when its file has another name."""
+    return stem(source) if document.metadata.get(TITLE_FROM) == FILE_NAME else document.title
 
 
 def _is_sensible(title: str) -> bool:

@@ -28,6 +28,8 @@ __all__ = [
     "KeptReply",
     "KnownSource",
     "Leftover",
+    "LiveVersion",
+    "Move",
     "NewVersion",
     "TraceRecord",
     "vector_key",

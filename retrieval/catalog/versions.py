@@ -40,6 +40,7 @@ class NewVersion:
         size: Bytes of the original.
         document_id: What a new document is called; None: an id made of collection and source_id. One that is there
             keeps its own.
+        vector_keys: Of the vectors that its chunks take over from the same text; None: as `key_of` says.
     """
 
     source_id: str
@@ -51,16 +52,21 @@ class NewVersion:
     media_type: str
     size: int
     document_id: str | None = None
+    vector_keys: tuple[bytes | None, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltVersion:
-    """A version in the catalog that no search sees yet, with its chunks; `is_update` if it will replace another."""
+    """A version in the catalog that no search sees yet, with its chunks and the keys of their vectors.
+
+    `is_update` if it will replace another.
+    """
 
     document_id: str
     version_id: str
     chunks: tuple[Chunk, ...]
     is_update: bool
+    vector_keys: tuple[bytes | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +120,9 @@ class VersionTable:
                 made = _make_chunks(document_id, version_id, item)
                 version_rows.append(_version_row(version_id, document_id, number, item, now))
                 text_rows.append({"version_id": version_id, "text": item.document.text})
-                chunk_rows += [_chunk_row(chunk, key_of(chunk)) for chunk in made]
-                built.append(BuiltVersion(document_id, version_id, made, is_update=number > 1))
+                keys = item.vector_keys or tuple(map(key_of, made))
+                chunk_rows += map(_chunk_row, made, keys)
+                built.append(BuiltVersion(document_id, version_id, made, number > 1, keys))
             # One statement a table: a statement a document costs more than its rows.
             for statement, rows in (
                 (insert(documents).on_conflict_do_nothing(), document_rows),

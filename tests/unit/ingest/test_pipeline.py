@@ -204,7 +204,7 @@ def test_progress_counts_what_is_finished(folder, docs):
 def test_report_is_the_contracts_object(folder, docs):
     (docs / "空.txt").write_bytes(b"")
     found = Ingestor(folder).ingest([docs]).as_dict("zh")
-    assert set(found) == {"added", "updated", "skipped", "deleted", "failed", "chunks", "seconds"}
+    assert set(found) == {"added", "updated", "skipped", "moved", "deleted", "failed", "chunks", "seconds"}
     assert found["failed"] == [
         {
             "source": "制度/空.txt",
