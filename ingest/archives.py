@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import re
 import stat
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
-from ingest.errors import BrokenFileError, EncryptedError, FileTooLargeError, IngestError
-from ingest.loaders.formats import is_candidate
+from ingest.encoding import likeliest
+from ingest.errors import (
+    BrokenFileError,
+    EmptyFileError,
+    EncryptedError,
+    FileTooLargeError,
+    IngestError,
+    UnreadableError,
+)
+from ingest.loaders.formats import is_candidate, suffix_of
 from ingest.settings import LoadSettings
 
 MAX_MEMBERS = 100_000
+"""Files that an archive may list, with all archives in it."""
+_HELD_BYTES = 16 * 1024 * 1024
+_PIECE_BYTES = 1024 * 1024
+_CODE_PAGES = ("gb18030", "cp950", "big5hkscs")
 _UTF8_FLAG = 0x800
 _ENCRYPTED_FLAG = 1
-_DAMAGE = (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, RuntimeError, IndexError)
+_DAMAGE = (
+    *(zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, RuntimeError, IndexError),
+    zlib.error,
+)
 # What GBK's bytes for Chinese become where they happen to be valid UTF-8: letters from Latin-1 to Thaana.
 _FOREIGN = re.compile("[\u0080-\u07ff]")
 _NOT_SHOWN = re.compile(r"(?:^|/)(?:__MACOSX|\.[^/]*)(?:/|$)")
@@ -32,12 +52,16 @@ class Member:
         number: Its place in the archive's list.
         size: Unpacked, in bytes, as the archive says.
         is_encrypted: Whether it needs a password.
+        inside: The archives in the archive that it lies in, outermost first, by their numbers.
+        problem: Why an archive in the archive could not be opened; its documents are then unknown.
     """
 
     name: str
     number: int
     size: int
     is_encrypted: bool = False
+    inside: tuple[int, ...] = ()
+    problem: IngestError | None = None
 
 
 def members(infos: list[zipfile.ZipInfo]) -> Iterator[Member]:
@@ -66,14 +90,20 @@ def readable_names(infos: Sequence[zipfile.ZipInfo]) -> list[str]:
 
 
 def _encoding_of(names: bytes) -> str | None:
-    for encoding in ("utf-8", "gb18030", "big5"):
-        try:
-            text = names.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if encoding != "utf-8" or not _FOREIGN.search(text):
-            return encoding
-    return None
+    try:
+        if not _FOREIGN.search(names.decode("utf-8")):
+            return "utf-8"
+    except UnicodeDecodeError:
+        pass
+    return likeliest(names, _CODE_PAGES) or next((codec for codec in _CODE_PAGES if _decodes(names, codec)), None)
+
+
+def _decodes(names: bytes, codec: str) -> bool:
+    try:
+        names.decode(codec)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def safe_name(name: str) -> str:
@@ -83,50 +113,54 @@ def safe_name(name: str) -> str:
 
 
 class Archive:
-    """An open zip archive; use it with `with`.
+    """An open zip archive with the archives in it; use it with `with`.
+
+    An archive inside that cannot be opened is a member with a `problem`, so that it fails alone.
 
     Args:
-        path: Where it lies.
+        path: Where it lies, or the open file.
         source: For messages.
-        settings: `max_unpacked_mb` bounds what all its documents may unpack to.
+        settings: `max_unpacked_mb` bounds what all its documents may unpack to, `max_nesting` how deep archives lie.
 
     Raises:
-        BrokenFileError: If it is none.
+        BrokenFileError: If it is none, or lists too many files.
         FileTooLargeError: If its documents say that they unpack to more.
+        EmptyFileError: If no document is in it.
     """
 
-    def __init__(self, path: Path, source: str, settings: LoadSettings) -> None:
+    def __init__(self, path: Path | IO[bytes], source: str, settings: LoadSettings) -> None:
         self.path = path
         self._source = source
+        self._settings = settings
+        self._left = settings.max_unpacked_mb * 1024 * 1024
+        self._n_left = MAX_MEMBERS
+        self._opened: dict[tuple[int, ...], zipfile.ZipFile] = {}
+        self._spools: dict[tuple[int, ...], IO[bytes]] = {}
         try:
-            self._zip = zipfile.ZipFile(path)
-            self.members = tuple(members(self._zip.infolist()[:MAX_MEMBERS]))
-        except _DAMAGE as exc:
-            raise BrokenFileError(source, "zip", str(exc)[:200]) from exc
-        unpacked = sum(member.size for member in self.members)
-        if unpacked > settings.max_unpacked_mb * 1024 * 1024:
-            self._zip.close()
-            raise FileTooLargeError(source, unpacked, settings.max_unpacked_mb, unpacked=True)
+            self._opened[()] = self._open(path, source)
+            self.members = tuple(self._listed((), "", source))
+            if not self.members:
+                raise EmptyFileError(source)
+        except BaseException:
+            self._close()
+            raise
 
     def read(self, member: Member, source: str, max_mb: int) -> bytes:
         """Return a document's bytes; never more than the limit, whatever the archive says of their number.
 
         Raises:
-            IngestError: If it is encrypted, damaged or too large.
+            IngestError: If it is encrypted, damaged or too large, or an archive that cannot be opened.
         """
+        if member.problem is not None:
+            raise member.problem
         if member.is_encrypted:
             raise EncryptedError(source)
         limit = max_mb * 1024 * 1024
-        try:
-            with self._zip.open(self._zip.infolist()[member.number]) as file:
-                data = file.read(limit + 1)
-        except IngestError:
-            raise
-        except (*_DAMAGE, zipfile.LargeZipFile) as exc:
-            raise BrokenFileError(source, "zip", str(exc)[:200] or type(exc).__name__) from exc
-        if len(data) > limit:
-            raise FileTooLargeError(source, max(member.size, len(data)), max_mb)
-        return data
+        file = io.BytesIO()
+        self._unpack(self._archive(member.inside), member, source, limit, file)
+        if file.tell() > limit:
+            raise FileTooLargeError(source, max(member.size, file.tell()), max_mb)
+        return file.getvalue()
 
     def __enter__(self) -> Archive:
         return self
@@ -134,7 +168,87 @@ class Archive:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._zip.close()
+        self._close()
+
+    def _listed(self, inside: tuple[int, ...], prefix: str, source: str) -> Iterator[Member]:
+        """Yield the documents of an archive and of those in it; takes their sizes off what is left."""
+        infos = self._opened[inside].infolist()
+        self._n_left -= len(infos)
+        if self._n_left < 0:
+            raise BrokenFileError(source, "zip", f"more than {MAX_MEMBERS:,} files in it")
+        try:
+            found = tuple(members(infos))
+        except _DAMAGE as exc:
+            raise BrokenFileError(source, "zip", str(exc)[:200]) from exc
+        unpacked = sum(member.size for member in found)
+        if unpacked > self._left:
+            raise FileTooLargeError(source, unpacked, self._settings.max_unpacked_mb, unpacked=True)
+        self._left -= unpacked
+        for member in found:
+            one = replace(member, name=prefix + member.name, inside=inside)
+            if suffix_of(member.name) == ".zip":
+                yield from self._nested(one)
+            else:
+                yield one
+
+    def _nested(self, member: Member) -> Iterator[Member]:
+        """Yield the documents of an archive in an archive, or it itself with its problem."""
+        source = f"{self._source}/{member.name}"
+        if member.is_encrypted:
+            yield member
+            return
+        try:
+            if len(member.inside) >= self._settings.max_nesting:
+                raise BrokenFileError(source, "zip", f"more than {self._settings.max_nesting} archives deep")
+            self._archive((*member.inside, member.number), member, source)
+            yield from self._listed((*member.inside, member.number), f"{member.name}/", source)
+        except IngestError as error:
+            yield replace(member, problem=error)
+
+    def _archive(self, inside: tuple[int, ...], member: Member | None = None, source: str = "") -> zipfile.ZipFile:
+        """Return the archive in this one; only those that it lies in stay open beside it."""
+        for other in [one for one in self._opened if one != inside[: len(one)]]:
+            self._shut(other)
+        if inside not in self._opened:
+            outer = self._archive(inside[:-1])
+            info = outer.infolist()[inside[-1]]
+            member = member or Member(info.filename, inside[-1], info.file_size, inside=inside[:-1])
+            spool = tempfile.SpooledTemporaryFile(max_size=_HELD_BYTES)  # noqa: SIM115 (closed with the archive)
+            self._spools[inside] = spool
+            try:
+                # Its size was taken off what is left before it is opened.
+                self._unpack(outer, member, source, member.size, spool)
+                self._opened[inside] = self._open(spool, source)
+            except BaseException:
+                self._spools.pop(inside).close()
+                raise
+        return self._opened[inside]
+
+    def _unpack(self, archive: zipfile.ZipFile, member: Member, source: str, limit: int, into: IO[bytes]) -> None:
+        """Write a member's bytes, at most one more than the limit."""
+        try:
+            with archive.open(archive.infolist()[member.number]) as file:
+                while into.tell() <= limit and (piece := file.read(min(_PIECE_BYTES, limit + 1 - into.tell()))):
+                    into.write(piece)
+        except (*_DAMAGE, zipfile.LargeZipFile) as exc:
+            if isinstance(exc, OSError) and exc.errno == errno.ENOSPC:
+                raise UnreadableError(source, exc.strerror or str(exc)) from exc
+            raise BrokenFileError(source, "zip", str(exc)[:200] or type(exc).__name__) from exc
+
+    def _open(self, file: Path | IO[bytes], source: str) -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(file)
+        except _DAMAGE as exc:
+            raise BrokenFileError(source, "zip", str(exc)[:200]) from exc
+
+    def _shut(self, inside: tuple[int, ...]) -> None:
+        self._opened.pop(inside).close()
+        if (spool := self._spools.pop(inside, None)) is not None:
+            spool.close()
+
+    def _close(self) -> None:
+        for inside in list(self._opened):
+            self._shut(inside)
 
 
 def _raw(info: zipfile.ZipInfo) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest.errors import BinaryFileError, EncodingError
@@ -120,6 +121,16 @@ def decode(data: bytes, *, source: str, declared: str | None = None) -> DecodedT
         if believed is not None:
             return believed
     return _detect(data, source)
+
+
+def likeliest(data: bytes, candidates: Sequence[str]) -> str | None:
+    """Return the codec among the candidates that gives the likeliest text, the first of equals; None if none decodes.
+
+    For a few words that must be shown somehow (names in archives), where `decode` would refuse.
+    """
+    judged = [(_judge(_sample(data, wide=codec in _WIDE), codec), codec) for codec in candidates]
+    scores = {codec: candidate.score for candidate, codec in judged if candidate is not None}
+    return max(scores, key=lambda codec: scores[codec], default=None)
 
 
 def _decode_marked(data: bytes, source: str) -> DecodedText | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -12,10 +13,13 @@ from ingest.errors import EmptyFileError, IngestError
 from ingest.loaders import html
 from ingest.loaders.base import LoadedFile, choose_title
 from ingest.loaders.builder import DocumentBuilder
+from ingest.loaders.formats import suffix_of
 from ingest.settings import LoadSettings
 from retrieval.errors import Message
 
 MAX_ATTACHMENTS = 100
+_MAX_RATIO = 100
+"""A document in an attached archive that unpacks to more times the archive's size is not read."""
 _LABELS = (("sender", "发件人"), ("to", "收件人"), ("cc", "抄送"), ("date", "日期"))
 
 
@@ -69,7 +73,8 @@ def load_mail(mail: Mail, *, source: str, settings: LoadSettings, media_type: st
     _add_body(builder, mail, source, settings)
     warnings = [
         warning
-        for one in mail.attachments[:MAX_ATTACHMENTS]
+        for attached in mail.attachments[:MAX_ATTACHMENTS]
+        for one in _unzipped(attached, settings)
         for warning in _add_attachment(builder, one, source, settings)
     ]
     facts = {"author": mail.sender} if mail.sender else {}
@@ -92,6 +97,26 @@ def _add_body(builder: DocumentBuilder, mail: Mail, source: str, settings: LoadS
 
 def _has_table(root: Any) -> bool:
     return any(not html.is_layout(table) for table in root.iter("table"))
+
+
+def _unzipped(attached: Attachment, settings: LoadSettings) -> Iterator[Attachment]:
+    """Yield the documents of an attached zip archive for it, and anything else as it is."""
+    if suffix_of(attached.name) != ".zip" or not attached.data.startswith(b"PK"):
+        yield attached
+        return
+    from ingest.archives import Archive
+
+    max_mb = -(-len(attached.data) // (1024 * 1024)) * _MAX_RATIO
+    try:
+        with Archive(io.BytesIO(attached.data), attached.name, settings) as archive:
+            for member in archive.members[:MAX_ATTACHMENTS]:
+                name = f"{attached.name}/{member.name}"
+                try:
+                    yield Attachment(name, archive.read(member, name, min(max_mb, settings.max_unpacked_mb)))
+                except IngestError as error:
+                    yield Attachment(name, problem=error.message)
+    except IngestError as error:
+        yield Attachment(attached.name, problem=error.message)
 
 
 def _add_attachment(builder: DocumentBuilder, one: Attachment, source: str, settings: LoadSettings) -> list[Message]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import zipfile
 from email.message import EmailMessage
 
 import pytest
@@ -101,3 +103,28 @@ def test_mail_is_refused_when_it_says_nothing() -> None:
 )
 def test_what_can_be_read_is_read_when_a_mail_is_malformed(data: bytes) -> None:
     assert load(data, source="a.eml").document.text
+
+
+def test_documents_of_an_attached_archive_are_read_when_some_cannot_be() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("报价/清单.csv", "品名,价格\n镜头,45")
+        archive.writestr("报价/坏.docx", b"PK cut off")
+    message = mail()
+    message.add_attachment(file.getvalue(), maintype="application", subtype="zip", filename="资料.zip")
+    message.add_attachment(b"PK\x03\x04", maintype="application", subtype="zip", filename="断.zip")
+
+    loaded = load(message.as_bytes(), source="a.eml")
+
+    assert loaded.document.text.endswith("附件：资料.zip/报价/清单.csv\n品名 | 价格\n镜头 | 45")
+    assert [warning.en.split(" was not read")[0] for warning in loaded.warnings] == [
+        "'a.eml': attachment '资料.zip/报价/坏.docx'",
+        "'a.eml': attachment '断.zip'",
+    ]
+
+
+def test_table_is_read_from_the_page_when_a_mail_has_both() -> None:
+    message = mail("报价如下\n品名\n价格\n镜头\n45")
+    message.add_alternative("<p>报价如下<table><tr><th>品名<th>价格<tr><td>镜头<td>45</table>", subtype="html")
+
+    assert load(message.as_bytes(), source="a.eml").document.text.endswith("报价如下\n品名 | 价格\n镜头 | 45")
