@@ -10,6 +10,7 @@ import numpy as np
 
 from ingest.errors import IngestError
 from ingest.loaders.base import retitled
+from ingest.loaders.formats import suffix_of
 from ingest.sync import FileEntry, Unreadable, match_moves
 from retrieval.catalog import KnownSource, Move
 from retrieval.data_folder import DataFolder
@@ -55,7 +56,8 @@ def find_moves(
 def rename(folder: DataFolder, collection: Collection, renames: Sequence[Rename]) -> set[str]:
     """Give documents their files' new names, and titles where those are the names.
 
-    The indexes are told first: a stop between leaves the old name shown, and the next run does the same again.
+    The indexes are told first: a stop between leaves the old name shown, and the next run does the same again. Another
+    suffix may be another loader's: such a document is to be read again.
 
     Returns:
         The ids of the documents renamed.
@@ -78,7 +80,8 @@ def _rename_together(folder: DataFolder, collection_id: str, renames: Sequence[R
             continue
         source = one.entry.source
         title = retitled(live.document, source)
-        moves.append(Move(one.document_id, one.entry.source_id, source, title))
+        is_alike = suffix_of(source) == suffix_of(live.source)
+        moves.append(Move(one.document_id, one.entry.source_id, source, title, must_reread=not is_alike))
         named = [replace(chunk, title=title, source=source) for chunk in live.chunks]
         chunks += named
         retitled_chunks += named if title != live.document.title else []

@@ -14,12 +14,13 @@ from retrieval.models import Chunk, Document, Span
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What a document is called from now on."""
+    """What a document is called from now on; `must_reread` if its new name may mean another text."""
 
     document_id: str
     source_id: str
     source: str
     title: str
+    must_reread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +121,9 @@ class SourceTable:
                     .values(source_id=move.source_id, source=move.source)
                 )
                 if renamed.rowcount:
-                    connection.execute(
-                        versions.update()
-                        .where(versions.c.document_id == move.document_id, versions.c.state == LIVE)
-                        .values(title=move.title)
-                    )
+                    live = versions.update().where(versions.c.document_id == move.document_id, versions.c.state == LIVE)
+                    # No recipe is empty: whoever compares it reads the file again.
+                    connection.execute(live.values(title=move.title, **({"recipe": ""} if move.must_reread else {})))
                     moved.append(move.document_id)
         return moved
 
