@@ -5,7 +5,8 @@ It is langchain-openai's class; what is overridden here is what differs, and doc
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from functools import cached_property
 from typing import Any, Self
 
@@ -24,6 +25,8 @@ from pydantic import Field, model_validator
 from assistant.context_overflow import PromptOverflowError, is_overflow, overflow
 from assistant.control_tokens import neutralise
 from assistant.errors import TokenizeUnsupportedError, no_model_server, tokenize_unsupported
+from assistant.events import Turn
+from assistant.messages import to_messages
 from assistant.payload import for_server, prompt_bound
 from assistant.raw_stream import AsyncCompletions, Completions
 from assistant.replies import as_assistant, follow, mark_chunk, plain_text, text_chunk, with_sorted_calls
@@ -164,6 +167,32 @@ class ChatHuozi(BaseChatOpenAI):
             raise await run_in_executor(None, self._overflow, error, messages, kwargs) from error
         for index, mark in calls.marks():
             yield mark_chunk(index, mark)
+
+    async def astream_raw(self, turns: Sequence[Turn], **options: Any) -> AsyncGenerator[list[Json], None]:
+        """Stream the server's own chunks, those together that came together.
+
+        For callers that need nothing of LangChain's: no callback hears of it, and nothing is built that they would take
+        apart again. Window and retries are as for any other request.
+
+        Args:
+            turns: The prompt.
+            **options: As `bind` takes them.
+
+        Raises:
+            PromptOverflowError: The server refused the prompt for its length.
+        """
+        streamed = {**options, "stream": True, "stream_options": {"include_usage": True}}
+        payload = self._get_request_payload([], **streamed)
+        payload["messages"] = [{"role": turn.role, "content": turn.text} for turn in turns]
+        try:
+            stream = await self.async_client.create(**payload)
+        except openai.BadRequestError as error:
+            if not is_overflow(error):
+                raise
+            raise await run_in_executor(None, self._overflow, error, to_messages(turns), options) from error
+        async with stream, aclosing(stream.batches()) as batches:
+            async for batch in batches:
+                yield batch
 
     def _generate_with_cache(
         self,

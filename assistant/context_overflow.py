@@ -14,6 +14,12 @@ from retrieval.errors import Message
 _LARGEST = 2
 _LEAST_SHARE = 0.1
 _LLAMA_CPP = "exceed_context_size_error"
+_WORDS = (
+    "context_length_exceeded",
+    "prompt is too long",
+    "ContextWindowExceededError",
+    "Input tokens exceed the configured limit",
+)
 
 
 class PromptOverflowError(PromptTooLongError, ContextOverflowError):
@@ -34,7 +40,8 @@ class PromptOverflowError(PromptTooLongError, ContextOverflowError):
 
 def is_overflow(error: openai.BadRequestError) -> bool:
     """Say whether a server refused a prompt for its length: vLLM, llama.cpp, or OpenAI's own words."""
-    return error.param == "input_tokens" or error.type == _LLAMA_CPP or isinstance(error, ContextOverflowError)
+    is_known = error.param == "input_tokens" or error.type == _LLAMA_CPP or isinstance(error, ContextOverflowError)
+    return is_known or any(words in str(error) for words in _WORDS)
 
 
 def overflow(

@@ -16,7 +16,6 @@ from assistant.errors import (
     server_slow,
 )
 from assistant.events import Turn, Usage
-from assistant.messages import to_messages
 from assistant.settings import UNSET_KEY, LlmSettings
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from assistant.chat_model import ChatHuozi
 
 FinishReason = Literal["stop", "length"]
+Json = dict[str, Any]
 _MAX_REASON_CHARS = 300
 _CHARS_A_TOKEN = 8
 _SHORT_CHARS = 64
@@ -105,18 +105,15 @@ class Generator:
         room = most_chars(sampling.max_tokens or self._settings.max_tokens)
         finished = False
         with _translated(self._settings), self._noting_overflow():
-            model = self._model()
-            chunks: Any = model.astream(to_messages(messages), **given)
+            chunks = self._model().astream_raw(messages, **given)
             async with aclosing(chunks):
-                async for chunk in chunks:
-                    piece = _piece(chunk)
+                async for batch in chunks:
+                    piece, is_cut = _piece(batch, room if not finished else None)
                     finished = finished or piece.finish_reason is not None
                     room -= len(piece.text)
-                    if room < 0 and not finished:
-                        # The server does not count: the answer would have no end.
-                        yield Piece(piece.text, piece.usage, "length")
-                        return
                     yield piece
+                    if is_cut:  # the server does not count: the answer would have no end
+                        return
         if not finished:
             raise server_garbage(self._settings.shown_url)
 
@@ -176,17 +173,35 @@ def most_chars(max_tokens: int) -> int:
     return _SHORT_CHARS + _CHARS_A_TOKEN * max_tokens
 
 
-def _piece(chunk: Any) -> Piece:
-    text = chunk.content if isinstance(chunk.content, str) else ""
-    counted = getattr(chunk, "usage_metadata", None)
-    usage = _usage(counted) if counted else None
-    reason = chunk.response_metadata.get("finish_reason")
-    return Piece(text, usage, None if reason is None else "length" if reason == "length" else "stop")
+def _piece(chunks: Sequence[Json], room: int | None) -> tuple[Piece, bool]:
+    """Return what some of the server's chunks say together, and whether that is cut.
+
+    Args:
+        chunks: In their order.
+        room: Characters that the answer may still have until it is cut; None: it has ended.
+    """
+    texts: list[str] = []
+    usage: Usage | None = None
+    reason: FinishReason | None = None
+    for chunk in chunks:
+        if counted := chunk.get("usage"):
+            usage = _usage(counted)
+        for choice in (chunk.get("choices") or ())[:1]:
+            if choice["delta"] is None:
+                continue
+            text = choice["delta"].get("content")
+            texts.append(text if isinstance(text, str) else "")
+            if said := choice.get("finish_reason"):
+                reason = "length" if said == "length" else "stop"
+            room = None if room is None or reason is not None else room - len(texts[-1])
+            if room is not None and room < 0:
+                return Piece("".join(texts), usage, "length"), True
+    return Piece("".join(texts), usage, reason), False
 
 
-def _usage(counted: Any) -> Usage:
-    cached = (counted.get("input_token_details") or {}).get("cache_read")
-    return Usage(counted["input_tokens"], counted["output_tokens"], cached)
+def _usage(counted: Json) -> Usage:
+    cached = (counted.get("prompt_tokens_details") or {}).get("cached_tokens")
+    return Usage(counted.get("prompt_tokens") or 0, counted.get("completion_tokens") or 0, cached)
 
 
 @contextmanager

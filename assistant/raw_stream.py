@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing
 from functools import cache
 from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
@@ -67,7 +68,9 @@ class JsonStream(openai.Stream[Json]):
         try:
             for data in self.response.iter_bytes():
                 for chunk in reader.feed(data):
-                    yield chunk if "error" not in chunk else _checked(chunk, request)
+                    if "error" in chunk and chunk["error"]:
+                        raise _stated(chunk["error"], request)
+                    yield chunk
                 if reader.ended:
                     return
         except Exception as error:
@@ -83,14 +86,26 @@ class AsyncJsonStream(openai.AsyncStream[Json]):
 
     async def __stream__(self) -> AsyncIterator[Json]:
         """Yield each event's object; closes the connection at the end, or when the caller stops earlier."""
+        async with aclosing(self.batches()) as batches:
+            async for batch in batches:
+                for chunk in batch:
+                    yield chunk
+
+    async def batches(self) -> AsyncGenerator[list[Json], None]:
+        """Yield the objects of the events that came together; as above."""
         reader = EventReader()
         request = self.response.request
         chunk: Json = {}
         bytes_read = self.response.aiter_bytes()
         try:
             async for data in bytes_read:
-                for chunk in reader.feed(data):
-                    yield chunk if "error" not in chunk else _checked(chunk, request)
+                found = reader.feed(data)
+                for at, chunk in enumerate(found):
+                    if "error" in chunk and chunk["error"]:
+                        yield found[:at]
+                        raise _stated(chunk["error"], request)
+                if found:
+                    yield found
                 if reader.ended:
                     await _drain(bytes_read)
                     return
@@ -233,12 +248,9 @@ def _object(body: bytes) -> Json:
     return value
 
 
-def _checked(chunk: Json, request: Any) -> Json:
-    error = chunk["error"]
-    if not error:
-        return chunk
+def _stated(error: Any, request: Any) -> openai.APIError:
     said = error.get("message") if isinstance(error, dict) else error
-    raise openai.APIError(str(said or "An error occurred in the stream."), request, body=error)
+    return openai.APIError(str(said or "An error occurred in the stream."), request, body=error)
 
 
 def _is_last(chunk: Json) -> bool:

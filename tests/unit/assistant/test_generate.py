@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from assistant.errors import ModelServerError, PromptTooLongError
-from assistant.events import Turn
-from assistant.generate import Generator, Piece, Sampling, most_chars
+from assistant.events import Turn, Usage
+from assistant.generate import Generator, Piece, Sampling, _piece, most_chars
 from assistant.settings import LlmSettings
 from tests.scripted_openai import ScriptedOpenAI
 from tests.servers import FakeModelServer, Wait
@@ -81,3 +81,29 @@ async def test_the_window_is_noted_when_a_prompt_is_refused_for_its_length() -> 
             await generator.complete((Turn("user", "年假" * 400),), Sampling(max_tokens=10))
         await generator.aclose()
     assert (generator.overflows, generator.told_window) == (1, 600)
+
+
+def chunk(text: str | None = None, reason: str | None = None, **beside: object) -> dict[str, object]:
+    delta = {} if text is None else {"content": text}
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}], **beside}
+
+
+def test_chunks_make_one_piece_when_they_came_together() -> None:
+    usage = {"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}}
+    chunks = [chunk("𠮷"), chunk(), chunk("野家。"), chunk(reason="stop"), {"choices": [], "usage": usage}]
+    assert _piece(chunks, 100) == (Piece("𠮷野家。", Usage(7, 2, 4), "stop"), False)
+
+
+def test_a_piece_ends_where_the_room_ends_when_the_server_does_not_count() -> None:
+    assert _piece([chunk("一二"), chunk("三四"), chunk("五六")], 3) == (Piece("一二三四", None, "length"), True)
+
+
+def test_a_piece_is_whole_when_it_ends_the_answer() -> None:
+    assert _piece([chunk("一二"), chunk("三四", "length")], 3) == (Piece("一二三四", None, "length"), False)
+    assert _piece([chunk("一二三四")], None) == (Piece("一二三四"), False)
+
+
+@pytest.mark.parametrize("broken", [{"choices": [{}]}, {"choices": [None]}, {"choices": [{"delta": 5}]}, {"usage": 5}])
+def test_a_chunk_of_the_wrong_shape_is_an_error_when_it_is_read(broken: dict[str, object]) -> None:
+    with pytest.raises((AttributeError, KeyError, TypeError)):
+        _piece([broken], 100)
