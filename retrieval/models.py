@@ -192,6 +192,7 @@ class Collection:
         n_documents: Live documents.
         n_chunks: Live chunks.
         calibration: What was learnt from its owner's questions, as whoever learnt it wrote it; None: nothing.
+        n_changes: Goes up whenever documents of it become visible or invisible.
     """
 
     collection_id: str
@@ -202,6 +203,7 @@ class Collection:
     n_documents: int = 0
     n_chunks: int = 0
     calibration: Mapping[str, Any] | None = None
+    n_changes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
+from retrieval.catalog.vectors import SQL_BATCH
 from retrieval.errors import EmbedderMismatchError, Message, QuestionError, VectorStoreError
 from retrieval.fusion import fuse
 from retrieval.keyword.tokens import query_weights
@@ -28,6 +30,7 @@ MAX_QUESTION_CHARS = 4_000
 _MAX_QUERY_TOKENS = 256  # the rarest of a long question; more cost time and change nothing
 _MAX_FETCH_K = 5_000
 _AGREEMENT_K = 10
+_TRIES = 4  # searches that documents may be replaced under, before one holds replacements up
 _EVIDENCE_K = 3  # chunks whose coverage tells whether the question is answered; more tell nothing more
 
 
@@ -42,6 +45,12 @@ class SearchesCatalog(Protocol):
 
     def match_documents(self, collection_id: str, filters: Mapping[str, str]) -> list[str]:
         """Return the ids of the documents that a filter leaves."""
+
+    def n_changes(self, collection_id: str) -> int:
+        """Return `Collection.n_changes` as it is now."""
+
+    def unchanging(self) -> AbstractContextManager[None]:
+        """Let nothing become visible or invisible while a block runs."""
 
 
 class EmbedsQuestions(Protocol):
@@ -64,6 +73,23 @@ class _Query:
     idf: Mapping[str, float]
     n_chunks: int
     vector: Vectors | None
+
+
+@dataclass(slots=True)
+class _LookedUp:
+    """What one search has asked the catalog for: chunks that are live, ids of others, and how often it asked."""
+
+    live: dict[str, Chunk] = field(default_factory=dict)
+    dead: set[str] = field(default_factory=set)
+    n_times: int = 0
+
+    @property
+    def is_one_state(self) -> bool:
+        """Whether no document can be seen in two states, or in none.
+
+        A document that was replaced since the indexes were read shows by its old chunks, which are dead.
+        """
+        return not self.dead and self.n_times <= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +151,18 @@ class Retriever:
             EmbedderMismatchError: If the collection was built with another embedder than the configured one.
         """
         question = check_question(question)
-        found_collection = self._catalog.get_collection(collection)
-        check_embedder(found_collection, "none" if self._embedder is None else self._embedder.name)
-        collection_id = found_collection.collection_id
-        documents = self._catalog.match_documents(collection_id, filters) if filters else None
+        found_collection = self._collection(collection)
         top_k = top_k or self._settings.top_k
-        query = self._prepare(collection_id, question, context)
-        found = self._search(collection_id, query, documents, max(top_k, self._settings.rerank_k))
+        query = self._prepare(found_collection.collection_id, question, context)
+        found = self._search_one_state(found_collection, query, filters, max(top_k, self._settings.rerank_k))
         ranked = self._rank(query, found)
         hits = distinct(ranked, lambda hit: hit.chunk.text, threshold=self._settings.duplicate_threshold, top_k=top_k)
         return Retrieval(question, found_collection.name, tuple(hits), _evidence(query, found, hits))
+
+    def _collection(self, name_or_id: str) -> Collection:
+        found = self._catalog.get_collection(name_or_id)
+        check_embedder(found, "none" if self._embedder is None else self._embedder.name)
+        return found
 
     def _prepare(self, collection_id: str, question: str, context: Sequence[str]) -> _Query:
         own = query_weights(question)
@@ -165,19 +193,39 @@ class Retriever:
         mixed = vector + both
         return (mixed / np.linalg.norm(mixed)).astype(np.float32)
 
-    def _search(self, collection_id: str, query: _Query, documents: Sequence[str] | None, wanted: int) -> _Found:
+    def _search_one_state(
+        self, collection: Collection, query: _Query, filters: Mapping[str, str] | None, wanted: int
+    ) -> _Found:
+        """Search until no document can have been replaced or deleted between a look into an index and the catalog."""
+        collection_id = collection.collection_id
+        for n_try in range(_TRIES):
+            with self._catalog.unchanging() if n_try == _TRIES - 1 else nullcontext():
+                documents = self._catalog.match_documents(collection_id, filters) if filters else None
+                looked_up = _LookedUp(n_times=1 if filters else 0)
+                found = self._search(collection_id, query, documents, wanted, looked_up)
+                if looked_up.is_one_state or self._catalog.n_changes(collection_id) == collection.n_changes:
+                    break
+            collection = self._collection(collection_id)
+        return found
+
+    def _search(
+        self,
+        collection_id: str,
+        query: _Query,
+        documents: Sequence[str] | None,
+        wanted: int,
+        looked_up: _LookedUp,
+    ) -> _Found:
         """Search both indexes; deeper while so much is dropped that too little is left."""
         fetch_k = max(self._settings.fetch_k, wanted)
-        chunks: dict[str, Chunk] = {}
-        dead: set[str] = set()
         while True:
             keyword = self._keyword.search(collection_id, query.weights, top_k=fetch_k, document_ids=documents)
             vectors: list[Hit] = []
             if query.vector is not None and self._vectors is not None:
                 vectors = self._nearest(collection_id, query.vector, fetch_k, documents)
             is_cut = fetch_k in (len(keyword), len(vectors))
-            found = self._drop_dead(collection_id, query, keyword, vectors, wanted, chunks, dead)
-            if len(found.fused) >= wanted or not is_cut or not dead or fetch_k >= _MAX_FETCH_K:
+            found = self._drop_dead(collection_id, query, keyword, vectors, wanted, looked_up)
+            if len(found.fused) >= wanted or not is_cut or not looked_up.dead or fetch_k >= _MAX_FETCH_K:
                 return found
             fetch_k = min(fetch_k * 4, _MAX_FETCH_K)
 
@@ -197,10 +245,10 @@ class Retriever:
         keyword: Sequence[Hit],
         vectors: Sequence[Hit],
         wanted: int,
-        chunks: dict[str, Chunk],
-        dead: set[str],
+        looked_up: _LookedUp,
     ) -> _Found:
-        """Fuse the lists and look the first up, until all that is used is known to be live; fills chunks and dead."""
+        """Fuse the lists and look the first up, until all that is used is known to be live; fills `looked_up`."""
+        chunks, dead = looked_up.live, looked_up.dead
         while True:
             keyword = [hit for hit in keyword if hit.chunk_id not in dead]
             vectors = [hit for hit in vectors if hit.chunk_id not in dead]
@@ -210,6 +258,7 @@ class Retriever:
             if not unknown:
                 return _Found(keyword, vectors, fused, chunks)
             live = self._catalog.live_chunks(collection_id, unknown)
+            looked_up.n_times += 1 + len(unknown) // SQL_BATCH
             chunks.update(live)
             dead.update(chunk_id for chunk_id in unknown if chunk_id not in live)
 

@@ -20,8 +20,9 @@ from retrieval.models import Collection
 MAX_NAME_CHARS = 100
 
 # Written out: every search asks it.
-_COLUMNS = ("id", "name", "embedder", "dim", "created_at", "calibration")
+_COLUMNS = ("id", "name", "embedder", "dim", "created_at", "calibration", "n_changes")
 _BY_NAME_OR_ID = f"SELECT {', '.join(_COLUMNS)} FROM collections WHERE name = ? OR id = ?"
+_N_CHANGES = "SELECT n_changes FROM collections WHERE id = ?"
 
 
 def normalise_name(name: str) -> str:
@@ -99,6 +100,11 @@ class CollectionTable:
             return next(c for c in self.list_collections() if c.collection_id == row["id"])
         return _collection(row)
 
+    def n_changes(self, collection_id: str) -> int:
+        """Return a collection's `Collection.n_changes` as it is now; -1 if the collection is gone."""
+        rows = self._db.fetch(_N_CHANGES, (collection_id,))
+        return int(rows[0][0]) if rows else -1
+
     def list_collections(self) -> list[Collection]:
         """Return every collection with its counts, by name."""
         live = sa.and_(versions.c.document_id == documents.c.id, versions.c.state == LIVE)
@@ -148,4 +154,5 @@ def _collection(row: Any) -> Collection:
         n_documents=row.get("n_documents", 0),
         n_chunks=row.get("n_chunks", 0),
         calibration=row.get("calibration"),
+        n_changes=row.get("n_changes", 0),
     )

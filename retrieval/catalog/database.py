@@ -15,7 +15,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from retrieval.errors import CatalogError, CatalogVersionError, DataFolderError, Message
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision in `migrations/versions`; a test compares it with Alembic's own answer."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -76,6 +76,12 @@ class Database:
         """Give a connection whose changes are committed together when the block ends, or not at all."""
         with self._write_lock, _translated(self.path), self._engine.begin() as connection:
             yield connection
+
+    @contextmanager
+    def standstill(self) -> Iterator[None]:
+        """Hold up every other thread that would write, while a block runs."""
+        with self._write_lock:
+            yield
 
     def check(self) -> None:
         """Raise CatalogError if the file cannot be read or fails SQLite's own quick check."""

@@ -34,6 +34,8 @@ collections = Table(
     Column("created_at", Float, nullable=False),
     # What was learnt from its owner's questions; whoever learnt it knows what it means.
     Column("calibration", JSON(none_as_null=True)),
+    # Goes up with whatever makes a version visible or invisible, so that a search can tell whether it saw one state.
+    Column("n_changes", Integer, nullable=False, server_default="0"),
 )
 
 documents = Table(

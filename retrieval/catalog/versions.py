@@ -17,7 +17,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
 from retrieval.catalog.database import Database, as_json
-from retrieval.catalog.tables import BUILDING, LIVE, RETIRED, chunks, documents, texts, vectors, versions
+from retrieval.catalog.tables import BUILDING, LIVE, RETIRED, chunks, collections, documents, texts, vectors, versions
 from retrieval.catalog.vectors import SQL_BATCH
 from retrieval.models import Chunk, Document, Span
 
@@ -148,15 +148,19 @@ class VersionTable:
                 .values(state=RETIRED)
             )
             connection.execute(versions.update().where(chosen).values(state=LIVE))
+            _count_change(connection, documents.c.id.in_(touched))
 
     def retire_documents(self, document_ids: Sequence[str]) -> None:
         """Make documents invisible in one transaction; their leftovers are swept afterwards."""
         with self._db.write() as connection:
-            connection.execute(
-                versions.update()
-                .where(versions.c.document_id.in_(document_ids), versions.c.state == LIVE)
-                .values(state=RETIRED)
-            )
+            for i in range(0, len(document_ids), SQL_BATCH):
+                batch = document_ids[i : i + SQL_BATCH]
+                connection.execute(
+                    versions.update()
+                    .where(versions.c.document_id.in_(batch), versions.c.state == LIVE)
+                    .values(state=RETIRED)
+                )
+                _count_change(connection, documents.c.id.in_(batch))
 
     def leftovers(self, document_ids: Sequence[str] | None = None) -> list[Leftover]:
         """Return versions that are not live, of the named documents or of all."""
@@ -207,6 +211,12 @@ class VersionTable:
                 ).scalars()
             )
         return sorted(hashes - kept)
+
+
+def _count_change(connection: sa.Connection, touched: sa.ColumnElement[bool]) -> None:
+    """Let searches of the documents' collections know that they may have seen two states."""
+    concerned = collections.c.id.in_(sa.select(documents.c.collection_id).where(touched))
+    connection.execute(collections.update().where(concerned).values(n_changes=collections.c.n_changes + 1))
 
 
 def _document_ids(connection: sa.Connection, collection_id: str, new: Sequence[NewVersion]) -> list[str]:

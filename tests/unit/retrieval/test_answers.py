@@ -87,7 +87,8 @@ def test_catalog_of_the_first_version_gains_the_table_when_opened(tmp_path: Path
     Catalog(path).close()
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE answers")
-        connection.execute("ALTER TABLE collections DROP COLUMN calibration")
+        for column in ("calibration", "n_changes"):
+            connection.execute(f"ALTER TABLE collections DROP COLUMN {column}")
         for table in ("jobs", "uploads", "replies"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")

@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -37,6 +38,12 @@ class FakeCatalog:
         if name_or_id not in (self.collection.name, self.collection.collection_id):
             raise CollectionNotFoundError(Message("none", "没有"))
         return self.collection
+
+    def n_changes(self, collection_id):
+        return self.collection.n_changes
+
+    def unchanging(self):
+        return nullcontext()
 
     def live_chunks(self, collection_id, chunk_ids):
         return {i: self.chunks[i] for i in chunk_ids if i in self.chunks and i not in self.dead}
