@@ -29,7 +29,7 @@ Found by mutating files (lxml's are syntax errors). Others are defects, of a loa
 """
 _NAMES = (
     *("text", "markdown", "html", "pdf", "docx", "xlsx", "xls", "csv", "pptx", "eml", "msg", "json", "rtf", "odt"),
-    "epub",
+    *("epub", "image"),
 )
 _MODULES = {name: f"ingest.loaders.{name}" for name in _NAMES}
 

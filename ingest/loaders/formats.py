@@ -33,19 +33,16 @@ SUFFIXES = {
 }  # fmt: skip
 """Suffix -> loader, for the formats that are supported."""
 
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
+"""Pictures: read where the extra `ocr` is installed; a folder's run leaves them out unless told otherwise."""
+
 _UNSUPPORTED_SUFFIXES = {
     ".doc": Message("an old Word file (.doc)", "旧版 Word 文件（.doc）"),
     ".wps": Message("a WPS file", "WPS 文件"),
     ".ppt": Message("an old PowerPoint file (.ppt)", "旧版 PowerPoint 文件（.ppt）"),
 }
 _MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", Message("a PNG image", "PNG 图片")),
-    (b"\xff\xd8\xff", Message("a JPEG image", "JPEG 图片")),
-    (b"GIF8", Message("a GIF image", "GIF 图片")),
-    (b"II*\0", Message("a TIFF image", "TIFF 图片")),
-    (b"MM\0*", Message("a TIFF image", "TIFF 图片")),
-    (b"RIFF", Message("a RIFF file (sound, video or WebP)", "RIFF 文件（音频、视频或 WebP）")),
-    (b"BM", Message("a BMP image", "BMP 图片")),
+    (b"RIFF", Message("a RIFF file (sound or video)", "RIFF 文件（音频或视频）")),
     (b"\x1f\x8b", Message("a gzip archive", "gzip 压缩包")),
     (b"7z\xbc\xaf\x27\x1c", Message("a 7z archive", "7z 压缩包")),
     (b"Rar!\x1a\x07", Message("a RAR archive", "RAR 压缩包")),
@@ -54,7 +51,10 @@ _MAGIC = (
     (b"SQLite format 3\0", Message("an SQLite database", "SQLite 数据库")),
     (b"ID3", Message("an MP3 sound file", "MP3 音频")),
 )
-_PRINTABLE_MAGIC = (b"BM", b"MZ", b"ID3", b"RIFF", b"GIF8")  # A text may start with these letters.
+_PRINTABLE_MAGIC = (b"MZ", b"ID3", b"RIFF")  # A text may start with these letters.
+_PICTURE_MAGIC = re.compile(
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|II\*\0|MM\0\*|RIFF.{4}WEBP|BM.{4}\0\0\0\0", re.DOTALL
+)
 _ZIP_MEMBERS = (
     ("word/", "docx"),
     ("xl/workbook.bin", "xls"),
@@ -81,17 +81,27 @@ def suffix_of(name: str) -> str:
     return match.group(1).lower() if match else ""
 
 
-def is_candidate(name: str) -> bool:
+def is_candidate(name: str, *, pictures: bool = False) -> bool:
     """Tell whether a folder's run looks at a file of this name.
 
     Hidden files, office lock files (`~$`), temporary files and suffixes that are no document's are passed over. Known
     document formats without a loader are candidates: a user who put one there should read that it was not ingested.
+
+    Args:
+        name: Path or name.
+        pictures: Whether pictures are documents: most folders hold photographs and icons that say nothing.
     """
     base = re.split(r"[/\\]", name)[-1]
     if base.startswith((".", "~$", "~")) or base.endswith("~") or base in _EVALUATION:
         return False
     suffix = suffix_of(base)
-    return suffix in SUFFIXES or suffix in _UNSUPPORTED_SUFFIXES or suffix == ".zip"
+    is_document = suffix in SUFFIXES or suffix in _UNSUPPORTED_SUFFIXES or suffix == ".zip"
+    return is_document or (pictures and suffix in PICTURE_SUFFIXES)
+
+
+def is_picture(name: str) -> bool:
+    """Tell whether a file of this name is a picture."""
+    return suffix_of(name) in PICTURE_SUFFIXES
 
 
 def recognise(data: bytes, *, source: str, settings: LoadSettings) -> str:
@@ -100,7 +110,7 @@ def recognise(data: bytes, *, source: str, settings: LoadSettings) -> str:
     Raises:
         EmptyFileError: Zero bytes.
         UnsupportedFormatError: A format without a loader.
-        BinaryFileError: A picture or program under a text's name.
+        BinaryFileError: A program or film under a text's name.
         BrokenFileError: The suffix promises a format that the content does not have.
         EncryptedError: An encrypted office file.
         FileTooLargeError: A zip-based file that would unpack to more than the limit.
@@ -113,6 +123,8 @@ def recognise(data: bytes, *, source: str, settings: LoadSettings) -> str:
         return _recognise_zip(data, source, settings)
     if data.startswith(_OLE_MAGIC):
         return _recognise_ole(data, source)
+    if _PICTURE_MAGIC.match(data):
+        return "image"
     _refuse_magic(data, source)
     return _recognise_text(data, source)
 
@@ -193,8 +205,8 @@ def _recognise_text(data: bytes, source: str) -> str:
         return "rtf"
     if _MAIL_START.match(head):
         return "eml"
-    loader = SUFFIXES.get(suffix, "text")
-    if loader in ("pdf", "rtf", "msg", *_ZIPPED):
+    loader = "image" if suffix in PICTURE_SUFFIXES else SUFFIXES.get(suffix, "text")
+    if loader in ("pdf", "rtf", "msg", "image", *_ZIPPED):
         raise BrokenFileError(source, loader, "it does not start like one")
     if suffix in _UNSUPPORTED_SUFFIXES and _has_controls(head):
         raise UnsupportedFormatError(source, _UNSUPPORTED_SUFFIXES[suffix])

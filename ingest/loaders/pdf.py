@@ -11,10 +11,20 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from ingest.clean import clean_line
-from ingest.errors import BrokenFileError, EmptyFileError, EncryptedError, NeedsOcrError, ParserLimitError
+from ingest.errors import (
+    OCR_HINT,
+    BrokenFileError,
+    EmptyFileError,
+    EncryptedError,
+    NeedsOcrError,
+    ParserLimitError,
+)
 from ingest.loaders.base import LoadedFile, choose_title
 from ingest.loaders.builder import DocumentBuilder
-from ingest.loaders.pdf_lines import WIDE_GAP, Line, Paragraph, layout, title_of
+from ingest.loaders.paragraphs import add_paragraphs
+from ingest.loaders.pdf_lines import WIDE_GAP, Line, layout, title_of
+from ingest.loaders.pdf_pictures import read_pictures
+from ingest.ocr.reader import PictureReader
 from ingest.settings import LoadSettings
 from retrieval.errors import Message
 
@@ -37,37 +47,22 @@ def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
             raise ParserLimitError(source, "pages", settings.max_pages)
         metadata = pdf.get_metadata_dict()
         pages = [_read_page(pdf, number, source) for number in range(len(pdf))]
-        has_pictures = any(pages) or any(_has_objects(pdf, number) for number in range(len(pdf)))
+        reader = PictureReader(settings, source)
+        textless = [number for number, lines in enumerate(pages, 1) if _is_textless(lines)]
+        unread = read_pictures(pdf, pages, textless, reader)
     finally:
         pdf.close()
-    textless = [number for number, lines in enumerate(pages, 1) if _is_textless(lines)]
-    if len(textless) == len(pages):
-        raise NeedsOcrError(source, len(pages)) if has_pictures else EmptyFileError(source)
+    if len(textless) == len(pages) and unread:
+        raise NeedsOcrError(source, len(pages))
+    if not any(pages):
+        raise EmptyFileError(source)
     paragraphs = layout(pages)
     builder = DocumentBuilder(source, settings)
-    _fill(builder, paragraphs, len(pages))
+    add_paragraphs(builder, paragraphs, n_pages=len(pages))
     title = choose_title([metadata.get("Title"), title_of(paragraphs)], source)
     document = builder.build(title, _facts(metadata))
-    return LoadedFile(document, "application/pdf", "pdf", _warnings(textless, len(pages)))
-
-
-def _fill(builder: DocumentBuilder, paragraphs: list[Paragraph], n_pages: int) -> None:
-    """Add paragraphs; each page starts where its first character stands, also inside a paragraph."""
-    page = 0
-    for paragraph in paragraphs:
-        start = builder.next_start("heading" if paragraph.level else "paragraph")
-        for offset, number in paragraph.pages:
-            while page < number:
-                builder.page(start + offset)
-                page += 1
-        if paragraph.level:
-            builder.heading(paragraph.text, paragraph.level)
-        elif paragraph.rows:
-            builder.table(paragraph.rows, has_header=False)
-        else:
-            builder.paragraph(paragraph.text)
-    for _ in range(page, n_pages):
-        builder.page(builder.length)
+    needs_ocr = bool(unread or reader.n_unread)
+    return LoadedFile(document, "application/pdf", "pdf", _warnings(unread, len(pages)), needs_ocr=needs_ocr)
 
 
 def _facts(metadata: dict[str, str]) -> dict[str, str]:
@@ -77,24 +72,16 @@ def _facts(metadata: dict[str, str]) -> dict[str, str]:
     return facts | ({"date": "-".join(created.groups())} if created else {})
 
 
-def _warnings(textless: list[int], n_pages: int) -> tuple[Message, ...]:
-    if not textless:
+def _warnings(unread: list[int], n_pages: int) -> tuple[Message, ...]:
+    if not unread:
         return ()
-    shown = ", ".join(map(str, textless[:10])) + (", ..." if len(textless) > 10 else "")
+    shown = ", ".join(map(str, unread[:10])) + (", ..." if len(unread) > 10 else "")
     return (
         Message(
-            en=f"{len(textless)} of {n_pages} pages have no text layer and were not read (pages {shown}).",
-            zh=f"{n_pages} 页中有 {len(textless)} 页没有文字层，未读取（第 {shown} 页）。",
+            en=f"{len(unread)} of {n_pages} pages have no text layer and were not read (pages {shown}): {OCR_HINT.en}",
+            zh=f"{n_pages} 页中有 {len(unread)} 页没有文字层，未读取（第 {shown} 页）：{OCR_HINT.zh}",
         ),
     )
-
-
-def _has_objects(pdf: Any, number: int) -> bool:
-    page = pdf[number]
-    try:
-        return int(raw.FPDFPage_CountObjects(page)) > 0
-    finally:
-        page.close()
 
 
 def _is_textless(lines: list[Line]) -> bool:

@@ -224,7 +224,11 @@ class Parser:
         if died.limit is None:
             return ParserCrashedError(job.source, died.reason)
         load = self._settings.load
-        most = {"time": round(load.seconds_for(len(job.data))), "memory": load.max_memory_mb}
+        most = {
+            "time": round(load.seconds_for(len(job.data))),
+            "memory": load.max_memory_mb,
+            "ocr_time": load.ocr.max_seconds_per_page,
+        }
         return ParserLimitError(job.source, died.limit, most[died.limit])
 
 

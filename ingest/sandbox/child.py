@@ -79,6 +79,7 @@ class Child:
         self._seconds: list[float] = []  # Of each job that was sent.
         self._n_begun = 0
         self._has_retired = self._is_closed = False
+        self._n_pages, self._is_in_page = 0, False  # Pictures read in the job at hand; whether one is being read.
         self._watched_n, self._watched_since = 0, time.monotonic()
         self._stopped_for: Limit | None = None
         # Text takes up to 4 bytes a character, and its spans and tokens about as much.
@@ -169,9 +170,21 @@ class Child:
         """Return the number of jobs that it has begun."""
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self._begun_fd, 65_536):
-                self._n_begun += data.count(b".")
-                self._has_retired = self._has_retired or b"r" in data
+                for mark in data:
+                    self._take_mark(bytes((mark,)))
         return self._n_begun
+
+    def _take_mark(self, mark: bytes) -> None:
+        """Note what the worker says between its results; see `worker.py`."""
+        if mark == b".":
+            self._n_begun += 1
+            self._n_pages, self._is_in_page = 0, False
+        elif mark == b"p":
+            self._n_pages, self._is_in_page = self._n_pages + 1, True
+        elif mark == b"q":
+            self._is_in_page = False
+        elif mark == b"r":
+            self._has_retired = True
 
     def close(self) -> None:
         """End it, whatever it does: it owns nothing."""
@@ -205,6 +218,7 @@ class Child:
             if n_begun != self._watched_n:
                 self._watched_n, self._watched_since = n_begun, now
             most = self._seconds[n_begun - 1] if 0 < n_begun <= len(self._seconds) else START_TIMEOUT_S
+            most += self._n_pages * self._settings.load.ocr.max_seconds_per_page
             if now - self._watched_since > most + GRACE_S:
                 self._stop("time")
             elif _resident_mb(self.pid) > self._settings.load.max_memory_mb + _BASE_MB:
@@ -220,9 +234,10 @@ class Child:
         if code >= 0:
             return ChildDiedError(f"exit status {code}", self._stopped_for)
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        self.n_begun()
         limit = self._stopped_for
         if limit is None and -code == signal.SIGALRM:
-            limit = "time"
+            limit = "ocr_time" if self._is_in_page else "time"
         elif limit is None and -code in _CRASHES and peak_mb > self._least_suspect_mb:
             limit = "memory"
         return ChildDiedError(name, limit)

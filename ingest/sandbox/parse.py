@@ -51,6 +51,7 @@ class Parsed:
         media_type: What the content is.
         warnings: What a reader should know although it was parsed.
         indexed_texts: For each span its tokens for the keyword index, or None where nobody made them yet.
+        needs_ocr: Whether pages or pictures in it were left unread because OCR is off or not installed.
     """
 
     document: Document
@@ -58,6 +59,7 @@ class Parsed:
     media_type: str
     warnings: tuple[Message, ...] = ()
     indexed_texts: tuple[str, ...] | None = None
+    needs_ocr: bool = False
 
 
 def parse(job: ParseJob, settings: IngestSettings) -> Parsed:

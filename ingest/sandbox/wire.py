@@ -109,6 +109,7 @@ def encode_result(result: Parsed | IngestError) -> Parts:
         "warnings": result.warnings,
         "spans": [(span.start, span.end, span.page, span.heading, span.sections) for span in result.spans],
         "has_tokens": result.indexed_texts is not None,
+        "needs_ocr": result.needs_ocr,
     }
     tokens = "\n".join(result.indexed_texts or ())
     return _json(header), _utf8(document.text), _utf8(tokens)
@@ -132,6 +133,7 @@ def decode_result(parts: Parts) -> Parsed | IngestError:
         warnings=tuple(Message(*pair) for pair in header["warnings"]),
         # No token holds white space.
         indexed_texts=tuple(parts[2].decode("utf-8", "surrogatepass").split("\n")) if header["has_tokens"] else None,
+        needs_ocr=bool(header["needs_ocr"]),
     )
 
 

@@ -18,9 +18,13 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO
 
 from ingest.errors import IngestError, ParserLimitError
+from ingest.ocr import page_clock
+from ingest.ocr.availability import MAX_THREADS
+from ingest.sandbox.capacity import memory_mb, usable_cores, worker_count
 from ingest.sandbox.confine import confine, resident_bytes
 from ingest.sandbox.parse import Parsed, ParseJob, indexed_texts, parse
 from ingest.sandbox.wire import BUFFER_BYTES, Parts, decode_job, encode_ready, encode_result, read, write
@@ -30,7 +34,10 @@ MAX_INDEXED_CHARS = 1_000_000
 """Of a longer document the parent makes the tokens itself: they are five times its text, and would be held twice."""
 RETIRE_BYTES = 384 * 1024 * 1024
 """A worker that holds more after a document makes room for a fresh one: the next has all of its limit to itself."""
+OCR_BYTES = 384 * 1024 * 1024
+"""What one that has read pictures may hold beside: models that take a second to load again."""
 BEGUN, RETIRED = b".", b"r"
+PAGE_BEGUN, PAGE_DONE = b"p", b"q"
 _SWITCH_S = 0.001  # A job or result does not wait longer for the parser to give Python's lock away.
 
 
@@ -39,10 +46,12 @@ def main(settings_json: str, begun_fd: int) -> None:
 
     Args:
         settings_json: `IngestSettings` as JSON.
-        begun_fd: Gets one byte as each job is begun, another before retiring: what the parent reads when this process
-            has ended.
+        begun_fd: Gets one byte as each job is begun, others before and after each picture that is read and before
+            retiring: what the parent reads when this process has ended.
     """
-    settings = IngestSettings.model_validate_json(settings_json)
+    settings = _with_threads(IngestSettings.model_validate_json(settings_json))
+    clock = _PageClock(begun_fd, settings.load.ocr.max_seconds_per_page)
+    page_clock.use(lambda: clock)
     source, sink = _take_wires()
     sys.setswitchinterval(_SWITCH_S)
     _warm()
@@ -53,7 +62,7 @@ def main(settings_json: str, begun_fd: int) -> None:
     writer = threading.Thread(target=_write_results, args=(sink, results), daemon=True)
     writer.start()
     results.put(encode_ready(layers))
-    while resident_bytes() < RETIRE_BYTES:
+    while resident_bytes() < RETIRE_BYTES + (OCR_BYTES if clock.was_used else 0):
         job = decode_job(jobs.get())
         os.write(begun_fd, BEGUN)
         signal.setitimer(signal.ITIMER_REAL, settings.load.seconds_for(len(job.data)))
@@ -79,6 +88,38 @@ def _result(job: ParseJob, settings: IngestSettings) -> Parsed | IngestError:
     if len(parsed.document.text) > MAX_INDEXED_CHARS:
         return parsed
     return replace(parsed, indexed_texts=indexed_texts(parsed.document, parsed.spans))
+
+
+class _PageClock:
+    """Stops the job's timer while a picture is read, which has one of its own; tells the parent, which has both too."""
+
+    def __init__(self, fd: int, seconds: float) -> None:
+        self._fd = fd
+        self._seconds = seconds
+        self._left = 0.0
+        self.was_used = False
+
+    def __enter__(self) -> None:
+        self.was_used = True
+        os.write(self._fd, PAGE_BEGUN)
+        self._left, _ = signal.setitimer(signal.ITIMER_REAL, self._seconds)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        signal.setitimer(signal.ITIMER_REAL, self._left)
+        os.write(self._fd, PAGE_DONE)
+
+
+def _with_threads(settings: IngestSettings) -> IngestSettings:
+    """Give each of several workers its share of the cores for reading pictures, where no number is set."""
+    load = settings.load
+    if load.ocr.threads:
+        return settings
+    cores = usable_cores()
+    n_workers = worker_count(load.workers, cores=cores, memory_mb=memory_mb(), max_memory_mb=load.max_memory_mb)
+    ocr = load.ocr.model_copy(update={"threads": max(1, min(MAX_THREADS, cores // n_workers))})
+    return settings.model_copy(update={"load": load.model_copy(update={"ocr": ocr})})
 
 
 def _take_wires() -> tuple[BinaryIO, BinaryIO]:

@@ -28,8 +28,17 @@ CASES = [
         e.NeedsOcrError("a.pdf", 3),
         "needs_ocr",
         "'a.pdf' has no text layer on any of its 3 pages: it is scanned and needs OCR. "
-        "Run it through an OCR program that adds a text layer, then ingest the result.",
-        "'a.pdf' 共 3 页，均无文字层：是扫描件，需要 OCR。请先用 OCR 程序添加文字层，再导入。",
+        "Install the extra 'ocr' (pip install 'huozi-assistant[ocr]') and run `huozi ingest --ocr`.",
+        "'a.pdf' 共 3 页，均无文字层：是扫描件，需要 OCR。"
+        "请安装 ocr 组件（pip install 'huozi-assistant[ocr]'），再运行 `huozi ingest --ocr`。",
+    ),
+    (
+        e.NeedsOcrError("公告.png", 1, is_picture=True),
+        "needs_ocr",
+        "'公告.png' is a picture, and its text needs OCR. "
+        "Install the extra 'ocr' (pip install 'huozi-assistant[ocr]') and run `huozi ingest --ocr`.",
+        "'公告.png' 是图片，需要 OCR 才能读取文字。"
+        "请安装 ocr 组件（pip install 'huozi-assistant[ocr]'），再运行 `huozi ingest --ocr`。",
     ),
     (
         e.UnsupportedFormatError("a.xlsx", Message("an Excel workbook", " Excel 工作簿")),

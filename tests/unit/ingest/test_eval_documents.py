@@ -8,6 +8,7 @@ import pytest
 
 from ingest.errors import IngestError, UnsupportedFormatError
 from ingest.loaders import load
+from ingest.settings import LoadSettings, OcrSettings
 from ingest.split import split
 
 FOLDER = Path(os.environ.get("HUOZI_EVAL_DIR", "../shared/eval")) / "documents"
@@ -37,7 +38,7 @@ def test_file_is_read_or_refused_as_the_manifest_says(case):
         assert squeeze("".join(document.text[s.start : s.end] for s in split(document))) == text
         return
     with pytest.raises(IngestError) as caught:
-        load(data, source=case["file"])
+        load(data, source=case["file"], settings=LoadSettings(ocr=OcrSettings(mode="off")))
     if case["expect"] == "needs-ocr":
         assert caught.value.code == "needs_ocr"
     elif case["expect"] == "error":

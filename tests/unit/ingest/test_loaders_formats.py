@@ -14,9 +14,11 @@ from ingest.errors import (
 )
 from ingest.loaders import is_candidate, load
 from ingest.loaders.base import choose_title, stem
+from ingest.loaders.formats import recognise
 from ingest.settings import LoadSettings
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
+GZIP = b"\x1f\x8b\x08" + bytes(64)
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
 
 
@@ -65,8 +67,9 @@ def test_loader_is_chosen_by_content_when_the_suffix_says_otherwise(data, name, 
         (b" \r\n\t", "a.txt", EmptyFileError, "'a.txt' holds no text."),
         (b"\xef\xbb\xbf", "a.md", EmptyFileError, "'a.md' holds no text."),
         (b"<html><body><img src=x></body></html>", "a.html", EmptyFileError, "'a.html' holds no text."),
-        (PNG, "a.txt", BinaryFileError, "'a.txt' is not text but binary data (a PNG image)."),
-        (PNG, "a.png", UnsupportedFormatError, "'a.png' is a PNG image, which is not supported;"),
+        (GZIP, "a.txt", BinaryFileError, "'a.txt' is not text but binary data (a gzip archive)."),
+        (GZIP, "a.gz", UnsupportedFormatError, "'a.gz' is a gzip archive, which is not supported;"),
+        (b"not a picture", "a.png", BrokenFileError, "'a.png' is damaged and cannot be read as image ("),
         (b"MZ\x90\0\3\0\0\0", "a.md", BinaryFileError, "'a.md' is not text but binary data (a program)."),
         (zipped(xl__workbook=b""), "a.xlsx", BrokenFileError, "'a.xlsx' is damaged and cannot be read as xlsx ("),
         (zipped(ppt__p=b""), "a.docx", BrokenFileError, "'a.docx' is damaged and cannot be read as pptx ("),
@@ -138,3 +141,22 @@ def test_stem_is_the_files_name(source, name):
 )
 def test_title_is_the_first_that_a_person_would_write(candidates, title):
     assert choose_title(candidates, "来源.pdf") == title
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (PNG, "a.png"),
+        (PNG, "a.txt"),
+        (b"\xff\xd8\xff\xe0" + bytes(64), "a.pdf"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", "a.webp"),
+        (b"BM\x10\0\0\0\0\0\0\0", "a"),
+    ],
+)
+def test_picture_is_recognised_when_its_suffix_says_otherwise(data, name):
+    assert recognise(data, source=name, settings=LoadSettings()) == "image"
+
+
+def test_pictures_are_candidates_when_they_are_asked_for():
+    assert [is_candidate("照片.JPG"), is_candidate("照片.JPG", pictures=True)] == [False, True]
+    assert not is_candidate("._照片.jpg", pictures=True)

@@ -2,10 +2,12 @@ import pytest
 
 from ingest.errors import BrokenFileError, EncryptedError, IngestError, NeedsOcrError
 from ingest.loaders import load
+from ingest.settings import LoadSettings, OcrSettings
 from retrieval.models import Document
 from tests.pdf_files import TextAt, make_pdf
 
 BODY = "员工每年可以休五天年假，满十年的可以休十天，满二十年的可以休十五天，须提前一"  # 38 characters, 10 points each.
+WITHOUT_OCR = LoadSettings(ocr=OcrSettings(mode="off"))
 
 
 def load_pdf(*pages: list[TextAt], title: str = "") -> Document:
@@ -126,12 +128,17 @@ def test_table_rows_are_lines_of_cells():
 
 
 def test_pages_without_text_are_reported_when_others_have_it():
-    loaded = load(make_pdf([[(60, 740, 10, "有文字的一页。")], [], []]), source="a.pdf")
+    loaded = load(make_pdf([[(60, 740, 10, "有文字的一页。")], [], []]), source="a.pdf", settings=WITHOUT_OCR)
 
     assert [warning.en for warning in loaded.warnings] == [
-        "2 of 3 pages have no text layer and were not read (pages 2, 3)."
+        "2 of 3 pages have no text layer and were not read (pages 2, 3): install the extra 'ocr' "
+        "(pip install 'huozi-assistant[ocr]') and run `huozi ingest --ocr`."
     ]
-    assert [warning.zh for warning in loaded.warnings] == ["3 页中有 2 页没有文字层，未读取（第 2, 3 页）。"]
+    assert [warning.zh for warning in loaded.warnings] == [
+        "3 页中有 2 页没有文字层，未读取（第 2, 3 页）："
+        "请安装 ocr 组件（pip install 'huozi-assistant[ocr]'），再运行 `huozi ingest --ocr`。"
+    ]
+    assert loaded.needs_ocr
     assert (loaded.media_type, loaded.loader) == ("application/pdf", "pdf")
 
 
@@ -146,7 +153,7 @@ def test_pages_without_text_are_reported_when_others_have_it():
 )
 def test_pdf_is_refused_when_it_cannot_be_read(data, error, message):
     with pytest.raises(IngestError) as caught:
-        load(data, source="a.pdf")
+        load(data, source="a.pdf", settings=WITHOUT_OCR)
 
     assert type(caught.value) is error
     assert message in str(caught.value)
