@@ -24,6 +24,10 @@ class IngestFailure:
         """Keep an error as a line of the report."""
         return cls(source, error.code, Message(en=error.render("en"), zh=error.render("zh")))
 
+    def as_dict(self, language: Language) -> dict[str, Any]:
+        """Return it as `--json` shows it."""
+        return {"source": self.source, "code": self.code, "message": self.message.render(language)}
+
 
 @dataclass(frozen=True, slots=True)
 class IngestProgress:
@@ -73,9 +77,7 @@ class IngestReport:
             "skipped": self.skipped,
             "moved": self.moved,
             "deleted": self.deleted,
-            "failed": [
-                {"source": x.source, "code": x.code, "message": x.message.render(language)} for x in self.failed
-            ],
+            "failed": [one.as_dict(language) for one in self.failed],
             "chunks": self.chunks,
             "seconds": round(self.seconds, 3),
         }

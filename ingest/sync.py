@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ingest.archives import Archive, Member
-from ingest.errors import IngestError, UnreadableError
+from ingest.errors import EmptiedFolderError, IngestError, UnreadableError
 from ingest.ignore import IgnoreRules
 from ingest.loaders import is_candidate
 from ingest.loaders.formats import suffix_of
@@ -59,6 +59,11 @@ class Unreadable:
     path: Path
     source: str
     error: IngestError
+
+    @property
+    def source_id(self) -> str:
+        """Identity within a collection."""
+        return str(self.path)
 
 
 def walk(paths: Sequence[Path], settings: LoadSettings | None = None) -> Iterator[FileEntry | Unreadable]:
@@ -144,6 +149,18 @@ def emptied_folders(
         if n_known and not any(path.startswith(_below(folder)) or path == str(folder) for path in paths):
             emptied.append((folder, n_known))
     return emptied
+
+
+def check_not_emptied(
+    known: Mapping[str, KnownSource], entries: Sequence[FileEntry | Unreadable], folders: Sequence[Path]
+) -> None:
+    """Check that no given folder has lost all that it held: that is what a disk looks like that is not mounted.
+
+    Raises:
+        EmptiedFolderError: If one has.
+    """
+    for folder, n_known in emptied_folders(known, entries, folders):
+        raise EmptiedFolderError(str(folder), n_known)
 
 
 def match_moves(gone: Mapping[str, KnownSource], new: Mapping[str, str]) -> dict[str, str]:
