@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
-from ingest.archives import Archive
 from ingest.batch import Progress, Ready, Run
+from ingest.contents import read_contents
 from ingest.copies import Copies
-from ingest.errors import (
-    EmptiedFolderError,
-    FileTooLargeError,
-    FileVanishedError,
-    IngestError,
-    UnreadableError,
-)
+from ingest.errors import IngestError
+from ingest.jobs.failures import record_failures
 from ingest.loaders.formats import suffix_of
 from ingest.moves import Rename, find_moves, rename
+from ingest.recipe import recipe_of
 from ingest.records import TextRecord
 from ingest.report import IngestReport
 from ingest.sandbox.ahead import Parser
 from ingest.sandbox.parse import Parsed, ParseJob, RecordLabel
 from ingest.settings import IngestSettings
-from ingest.sync import FileEntry, Unreadable, emptied_folders, gone_sources, plan, walk
-from retrieval.catalog import KnownSource, NewVersion
+from ingest.sync import FileEntry, Unreadable, check_not_emptied, gone_sources, plan, walk
+from retrieval.catalog import NewVersion
 from retrieval.data_folder import DataFolder
 from retrieval.settings import RetrievalSettings
 
-RECIPE_VERSION = 3
-"""Raise it when loaders or splitter give other text or chunks: unchanged files are then read again."""
+COPIED_TOGETHER = 64
+"""Documents made of others' content while nobody else may write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +64,7 @@ class Ingestor:
         self._is_ours = folder is None
         self._folder = folder or DataFolder.open(RetrievalSettings.from_environment(), purpose="ingest")
         self._settings = settings or IngestSettings()
-        split_settings = self._settings.split
-        self._recipe = f"{RECIPE_VERSION} {split_settings.max_chars}/{split_settings.min_chars}"
+        self._recipe = recipe_of(self._settings)
 
     def close(self) -> None:
         """Give the data folder back, if this ingestor opened it."""
@@ -113,8 +107,9 @@ class Ingestor:
             DataFolderError: If nothing more can be written; what was finished before is searchable.
         """
         given = [Path(path) for path in paths]
-        with self._folder.writing:
-            run = Run(self._folder, self._folder.collection(collection, create=True), progress)
+        target = self._folder.collection(collection, create=True)
+        with self._folder.syncing(target.collection_id):
+            run = Run(self._folder, target, progress)
             entries = list(walk(given, self._settings.load))
             run.files_total = len(entries)
             folders = [path for path in given if path.is_dir()]
@@ -128,6 +123,7 @@ class Ingestor:
                 gone = gone_sources(run.known, entries, folders)
                 self._folder.delete_documents([run.known[source_id].document_id for source_id in gone])
                 run.report.deleted = len(gone)
+            record_failures(self._folder, run, entries, folders)
             return run.finish()
 
     def ingest_records(
@@ -135,8 +131,9 @@ class Ingestor:
     ) -> IngestReport:
         """Bring texts into a collection; as `ingest`, with records for files."""
         listed = list(records)
-        with self._folder.writing:
-            run = Run(self._folder, self._folder.collection(collection, create=True), progress)
+        target = self._folder.collection(collection, create=True)
+        with self._folder.syncing(target.collection_id):
+            run = Run(self._folder, target, progress)
             run.files_total = len(listed)
             self._take(self._wanted_records(listed, run), run)
             return run.finish()
@@ -147,7 +144,7 @@ class Ingestor:
             with Parser(self._settings) as parser:
                 for one, parsed in parser.parse_all((one, one.job) for one in wanted):
                     if isinstance(parsed, IngestError):
-                        run.fail(one.job.source, parsed)
+                        run.fail(one.job.source, parsed, one.source_id, one.content_hash, len(one.job.data))
                     else:
                         run.report.warnings.extend((one.job.source, warning) for warning in parsed.warnings)
                         run.add(_ready(one, parsed))
@@ -158,13 +155,12 @@ class Ingestor:
     def _move(self, entries: Sequence[FileEntry | Unreadable], gone: Sequence[str], run: Run) -> None:
         """Rename the documents whose files have another name; what a run knows of them is then under that."""
         found = {entry.source_id: entry for entry in entries if isinstance(entry, FileEntry)}
-        moves = find_moves(list(found.values()), run.known, gone, self._contents)
+        moves = find_moves(list(found.values()), run.known, gone, lambda files: read_contents(files, self._settings))
         renames = [Rename(run.known[old].document_id, found[new]) for new, old in moves.items()]
         renamed = rename(self._folder, run.collection, renames)
         for new, old in moves.items():
             if run.known[old].document_id in renamed:
                 source = run.known.pop(old)
-                # Another suffix may be another loader's: then it is parsed again, under the same id.
                 is_alike = suffix_of(new) == suffix_of(old)
                 run.known[new] = source if is_alike else replace(source, recipe="")
                 run.renamed.add(new)
@@ -173,13 +169,16 @@ class Ingestor:
         """Store what waits for equal content; return the files that have to be parsed after all."""
         left: list[FileEntry] = []
         try:
-            for entry, content_hash in waiting.files:
-                ready = waiting.copies.find(entry.source_id, entry.source, content_hash, self._recipe)
-                if ready is None:
-                    left.append(entry)
-                else:
-                    run.add(ready)
-            run.flush()
+            for i in range(0, len(waiting.files), COPIED_TOGETHER):
+                # From looking to storing: nobody may delete meanwhile what is taken over.
+                with self._folder.writing:
+                    for entry, content_hash in waiting.files[i : i + COPIED_TOGETHER]:
+                        ready = waiting.copies.find(entry.source_id, entry.source, content_hash, self._recipe)
+                        if ready is None:
+                            left.append(entry)
+                        else:
+                            run.add(ready)
+                    run.flush()
         finally:
             run.clean()
         return left
@@ -188,10 +187,10 @@ class Ingestor:
         self, entries: Iterable[FileEntry | Unreadable], run: Run, waiting: _Waiting | None = None
     ) -> Iterator[_Wanted]:
         """Yield the files to parse; with `waiting`, those with content that need not be parsed are kept there."""
-        for entry, data in self._contents(entries):
+        for entry, data in read_contents(entries, self._settings):
             run.tell("load", entry.source)
             if isinstance(data, IngestError):
-                run.fail(entry.source, data)
+                run.fail(entry.source, data, entry.source_id)
                 continue
             assert isinstance(entry, FileEntry)  # What cannot be read has an error in place of bytes.
             for wanted in _unless_known(entry.source_id, self._recipe, ParseJob(entry.source, data), run):
@@ -200,59 +199,12 @@ class Ingestor:
                 else:
                     yield wanted
 
-    def _contents(
-        self, entries: Iterable[FileEntry | Unreadable]
-    ) -> Iterator[tuple[FileEntry | Unreadable, bytes | IngestError]]:
-        """Yield each with its bytes, or with the reason why there are none."""
-        with ExitStack() as opened:
-            archive: Archive | None = None
-            for entry in entries:
-                if isinstance(entry, Unreadable):
-                    yield entry, entry.error
-                    continue
-                data: bytes | IngestError
-                try:
-                    if entry.member is not None and (archive is None or archive.path != entry.path):
-                        # The documents of one archive follow one another: it is opened once.
-                        opened.close()
-                        archive = opened.enter_context(Archive(entry.path, entry.source, self._settings.load))
-                    data = self._read(entry, archive)
-                except IngestError as error:
-                    data = error
-                yield entry, data
-
     def _wanted_records(self, records: Sequence[TextRecord], run: Run) -> Iterator[_Wanted]:
         for record in records:
             run.tell("load", record.source_id)
             job = ParseJob(record.source_id, record.data, RecordLabel(record.title, record.metadata))
             # A record's title and metadata are not in its bytes.
             yield from _unless_known(record.source_id, f"{self._recipe} {record.label_hash}", job, run)
-
-    def _read(self, entry: FileEntry, archive: Archive | None) -> bytes:
-        if entry.member is not None and archive is not None:
-            return archive.read(entry.member, entry.source, self._settings.max_upload_mb)
-        limit = self._settings.max_upload_mb * 1024 * 1024
-        try:
-            size = entry.path.stat().st_size
-            if size > limit:
-                raise FileTooLargeError(entry.source, size, self._settings.max_upload_mb)
-            return entry.path.read_bytes()
-        except FileNotFoundError as exc:
-            raise FileVanishedError(entry.source) from exc
-        except OSError as exc:
-            raise UnreadableError(entry.source, exc.strerror or str(exc)) from exc
-
-
-def check_not_emptied(
-    known: Mapping[str, KnownSource], entries: Sequence[FileEntry | Unreadable], folders: Sequence[Path]
-) -> None:
-    """Check that no given folder has lost all that it held: that is what a disk looks like that is not mounted.
-
-    Raises:
-        EmptiedFolderError: If one has.
-    """
-    for folder, n_known in emptied_folders(known, entries, folders):
-        raise EmptiedFolderError(str(folder), n_known)
 
 
 def _unless_known(source_id: str, recipe: str, job: ParseJob, run: Run) -> Iterator[_Wanted]:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar
@@ -41,7 +43,8 @@ class DataFolder:
         vectors: The vector store; None with the embedder `none`.
         embedder: Loaded by its first text; None with `none`.
         retriever: Searches all of it.
-        writing: Held by whoever ingests or deletes: one at a time.
+        writing: Held while a batch is written or documents are deleted: one at a time. Nothing is parsed or embedded
+            meanwhile.
         answers_meanwhile: Whether this process answers questions while something is written: set by a service, which
             then gets short writes (docs/ingestion.md).
     """
@@ -53,6 +56,9 @@ class DataFolder:
         self.settings = settings
         self.path = settings.data_dir.expanduser().resolve()
         self.writing = threading.RLock()
+        self._syncing: dict[str, threading.RLock] = {}
+        self._n_runs = 0
+        self._runs_lock = threading.Lock()
         self.answers_meanwhile = False
         self._users = 0
         try:
@@ -113,13 +119,22 @@ class DataFolder:
             EmbedderMismatchError: If it was built with another embedder.
         """
         if create and name not in {known.name for known in self.catalog.list_collections()}:
-            dim = known_dim(self.settings.embedder)
-            if dim is None:
-                dim = 0 if self.embedder is None else self.embedder.dim
-            return self.catalog.create_collection(name, self.settings.embedder, dim)
+            return self.create_collection(name)
         found = self.catalog.get_collection(name)
         check_embedder(found, self.settings.embedder)
         return found
+
+    def create_collection(self, name: str) -> Collection:
+        """Create a collection for the configured embedder.
+
+        Raises:
+            CollectionExistsError: If the name is taken.
+            CollectionNameError: If the name cannot be used.
+        """
+        dim = known_dim(self.settings.embedder)
+        if dim is None:
+            dim = 0 if self.embedder is None else self.embedder.dim
+        return self.catalog.create_collection(name, self.settings.embedder, dim)
 
     def delete_document(self, document_id: str) -> None:
         """Delete a document; no search shows it once this returns.
@@ -135,7 +150,33 @@ class DataFolder:
             return
         with self.writing:
             self.catalog.retire_documents(document_ids)
+            self.catalog.jobs.changes.bump()
             sweep(self, document_ids)
+
+    @contextmanager
+    def syncing(self, collection_id: str) -> Iterator[None]:
+        """Let one folder's run into a collection at a time, so that what was read first is not written last."""
+        with self._runs_lock:
+            lock = self._syncing.setdefault(collection_id, threading.RLock())
+        with lock:
+            self._count_runs(1)
+            try:
+                yield
+            finally:
+                self._count_runs(-1)
+
+    def sweep_leftovers(self) -> None:
+        """Take out what a write left that failed, and what was replaced; only who holds `writing` may."""
+        if self.catalog.has_leftovers():
+            sweep(self)
+
+    def forget_orphans(self) -> None:
+        """Delete vectors that no chunk uses, unless somebody may still be on the way to use them."""
+        with self._runs_lock:
+            is_busy = self._n_runs > 1
+        counts = self.catalog.jobs.count()
+        if not is_busy and not counts.get("queued") and not counts.get("running"):
+            self.catalog.forget_orphans()
 
     def delete_collection(self, name: str) -> None:
         """Delete a collection with all it holds.
@@ -145,13 +186,18 @@ class DataFolder:
         """
         collection = self.catalog.get_collection(name)
         hashes = {document.content_hash for document in self.catalog.list_documents(collection.collection_id)}
+        hashes |= {job.content_hash for job in self.catalog.jobs.find(collection_id=collection.collection_id)}
         with self.writing:
             self.catalog.remove_collection(collection.collection_id)
+            self.catalog.jobs.changes.bump()
             self.keyword.drop(collection.collection_id)
             if self.vectors is not None:
                 self.vectors.drop(collection.collection_id)
-            for content_hash in hashes - self.catalog.live_content_hashes():
-                self.originals.remove(content_hash)
+            self.originals.remove_unused(hashes, self.catalog.wanted_hashes)
+
+    def _count_runs(self, change: int) -> None:
+        with self._runs_lock:
+            self._n_runs += change
 
     def __enter__(self) -> DataFolder:
         return self
@@ -201,7 +247,8 @@ class DataFolder:
     def _recover(self) -> None:
         """Make the indexes follow the catalog after a crash, a lost folder or a lost write."""
         sweep(self)
-        self.originals.sweep(self.catalog.live_content_hashes())
+        self.catalog.jobs.requeue_running(now=time.time())
+        self.originals.sweep(self.catalog.wanted_hashes())
         collections = self.catalog.list_collections()
         known = {collection.collection_id for collection in collections}
         for stray in self.keyword.collection_ids() - known:

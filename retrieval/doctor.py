@@ -155,8 +155,8 @@ def sweep(folder: Stores, document_ids: Sequence[str] | None = None) -> tuple[st
         if folder.vectors is not None:
             folder.vectors.delete(collection_id, chunk_ids)
     version_ids = tuple(leftover.version_id for leftover in leftovers)
-    for content_hash in folder.catalog.forget_versions(version_ids):
-        folder.originals.remove(content_hash)
+    unused = folder.catalog.forget_versions(version_ids)
+    folder.originals.remove_unused(unused, folder.catalog.wanted_hashes)
     return version_ids
 
 
@@ -176,17 +176,18 @@ def _restore_keyword(folder: Stores, collection_id: str, missing: Sequence[str])
 
 
 def _originals(folder: Stores, repair: bool) -> list[Problem]:
-    wanted, stored = folder.catalog.live_content_hashes(), set(folder.originals.hashes())
+    stored = set(folder.originals.hashes())
+    wanted = folder.catalog.wanted_hashes()
     missing = tuple(sorted(wanted - stored))
     damaged = tuple(
         content_hash
         for content_hash in sorted(wanted & stored)
         if hashlib.sha256(folder.originals.get(content_hash)).hexdigest() != content_hash
     )
-    unused = tuple(sorted(stored - wanted))
+    # What came in meanwhile is no problem: its row was written after its bytes.
+    unused = tuple(sorted(stored - wanted - folder.originals.kept() - folder.catalog.wanted_hashes()))
     if repair:
-        for content_hash in unused:
-            folder.originals.remove(content_hash)
+        unused = tuple(folder.originals.remove_unused(unused, folder.catalog.wanted_hashes))
     found = (
         Problem("original_missing", "", missing),
         Problem("original_damaged", "", damaged),

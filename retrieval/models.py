@@ -77,6 +77,11 @@ def context_line(title: str, heading: Sequence[str]) -> str:
     return " > ".join((title, *(part for part in heading if part != title)))
 
 
+def embedded_text(title: str, heading: Sequence[str], text: str) -> str:
+    """Return what the embedder sees of a chunk."""
+    return f"{context_line(title, heading)}\n{text}"
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A span of a document version that is indexed, embedded and cited; `text` is exactly parsed_text[start:end].
@@ -115,7 +120,7 @@ class Chunk:
     @property
     def embedded_text(self) -> str:
         """What the embedder sees."""
-        return f"{self.context_line}\n{self.text}"
+        return embedded_text(self.title, self.heading, self.text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,9 @@ WRITERS = 4
 INCOMING = "in"
 """Where files lie while they come in: beside the others, so that the start of the next process sweeps them too."""
 
+Wanted = Callable[[Collection[str]], Collection[str]]
+"""Says which of some hashes rows need."""
+
 
 class Originals:
     """A folder of files named by the sha256 of their bytes.
@@ -32,6 +35,7 @@ class Originals:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._kept: Counter[str] = Counter()
+        self._put_off: dict[str, Wanted] = {}
         self._removing = threading.Lock()
 
     def path(self, content_hash: str) -> Path:
@@ -85,6 +89,18 @@ class Originals:
         """
         return Incoming(self)
 
+    def keep_all(self, incoming: Iterable[Incoming]) -> None:
+        """Store what came in and is finished; durable when this returns.
+
+        Raises:
+            DataFolderError: If any cannot be stored; others may be.
+        """
+        try:
+            for folder in {one.keep().parent for one in incoming}:
+                sync_folder(folder)
+        except OSError as exc:
+            raise unwritable(self.folder, exc) from exc
+
     def get(self, content_hash: str) -> bytes:
         """Return the bytes.
 
@@ -121,7 +137,7 @@ class Originals:
 
     @contextmanager
     def keeping(self, hashes: Iterable[str]) -> Iterator[None]:
-        """Keep `remove_unused` from these: for who stores bytes first and then the row that needs them."""
+        """Put `remove_unused` off for these: for who stores bytes first and then the row that needs them."""
         held = Counter(hashes)
         with self._removing:
             self._kept.update(held)
@@ -131,8 +147,16 @@ class Originals:
             with self._removing:
                 self._kept.subtract(held)
                 self._kept = +self._kept
+                free = [(one, self._put_off.pop(one)) for one in held if one in self._put_off and one not in self._kept]
+            for content_hash, wanted in free:
+                self.remove_unused([content_hash], wanted)
 
-    def remove_unused(self, hashes: Collection[str], wanted: Callable[[Collection[str]], Collection[str]]) -> list[str]:
+    def kept(self) -> set[str]:
+        """Return the hashes that somebody keeps now."""
+        with self._removing:
+            return set(self._kept)
+
+    def remove_unused(self, hashes: Collection[str], wanted: Wanted) -> list[str]:
         """Delete those of the bytes that nobody wants; returns their hashes.
 
         Args:
@@ -142,6 +166,7 @@ class Originals:
         if not hashes:
             return []
         with self._removing:
+            self._put_off |= {one: wanted for one in hashes if one in self._kept}
             gone = sorted(set(hashes) - set(self._kept) - set(wanted(hashes)))
             for content_hash in gone:
                 self.remove(content_hash)
@@ -203,20 +228,15 @@ class Incoming:
         except OSError as exc:
             raise unwritable(self._originals.folder, exc) from exc
 
-    def keep(self) -> str:
-        """Store what was finished as an original, in place of one with the same bytes; returns its hash.
+    def keep(self) -> Path:
+        """Store what was finished as an original, in place of one with the same bytes; returns where.
 
-        Raises:
-            DataFolderError: If it cannot be.
+        Durable when its folder is synced: `Originals.keep_all` does that once for many.
         """
         target = self._originals.path(self.content_hash)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(self._temporary, target)
-            sync_folder(target.parent)
-        except OSError as exc:
-            raise unwritable(self._originals.folder, exc) from exc
-        return self.content_hash
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(self._temporary, target)
+        return target
 
     def discard(self) -> None:
         """Delete what was not kept."""

@@ -11,19 +11,23 @@ from retrieval.catalog.collections import CollectionTable
 from retrieval.catalog.database import Database
 from retrieval.catalog.documents import DocumentTable, DocumentText, KnownSource
 from retrieval.catalog.job_record import JobRecord
+from retrieval.catalog.job_steps import JobDone
 from retrieval.catalog.jobs import JobTable
 from retrieval.catalog.keys import ApiKey, KeyTable
 from retrieval.catalog.replies import KeptReply, ReplyTable
 from retrieval.catalog.sources import LiveVersion, Move, SourceTable
+from retrieval.catalog.store_files import StoreCounts, StoreFile, StoreFileTable
 from retrieval.catalog.uploads import FileRecord, UploadTable
 from retrieval.catalog.vectors import VectorTable, vector_key
-from retrieval.catalog.versions import Leftover, NewVersion, VersionTable
+from retrieval.catalog.versions import BuiltVersion, Leftover, NewVersion, VersionTable
 
 __all__ = [
     "ApiKey",
+    "BuiltVersion",
     "Catalog",
     "DocumentText",
     "FileRecord",
+    "JobDone",
     "JobRecord",
     "KeptReply",
     "KnownSource",
@@ -31,6 +35,8 @@ __all__ = [
     "LiveVersion",
     "Move",
     "NewVersion",
+    "StoreCounts",
+    "StoreFile",
     "TraceRecord",
     "vector_key",
 ]
@@ -53,6 +59,7 @@ class Catalog(CollectionTable, DocumentTable, VersionTable, SourceTable, VectorT
         self.jobs = JobTable(self._db)
         self.uploads = UploadTable(self._db)
         self.replies = ReplyTable(self._db)
+        self.store_files = StoreFileTable(self._db)
 
     def check(self) -> None:
         """Raise CatalogError if the file is damaged."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,11 +57,11 @@ class Database:
         with _translated(self.path), self._engine.connect() as connection:
             yield connection
 
-    def fetch(self, query: str, parameters: Sequence[Any] = ()) -> list[Any]:
+    def fetch(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
         """Return all rows of one SELECT, without SQLAlchemy's share of the time: for what every search asks.
 
         Args:
-            query: SQL with `?` for parameters; one statement is a stable view by itself.
+            query: SQL with `?` or `:name` for parameters; one statement is a stable view by itself.
             parameters: Their values.
         """
         with _translated(self.path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,18 +40,31 @@ def discard(connection: sa.Connection, collection_id: str, source_ids: Sequence[
     return sorted(hashes)
 
 
-def complete(connection: sa.Connection, done: Mapping[str, Mapping[str, Any]]) -> None:
-    """Mark running jobs completed within the transaction that makes their documents visible.
+@dataclass(frozen=True, slots=True)
+class JobDone:
+    """What a job ends with: the version that it made, of which document, with which counts."""
 
-    Args:
-        connection: That of the transaction.
-        done: For each job its `document_id` and `counts`.
+    job_id: str
+    version_id: str
+    document_id: str
+    counts: Mapping[str, int]
+
+
+def complete(connection: sa.Connection, done: Sequence[JobDone]) -> set[str]:
+    """Mark running jobs completed within the transaction that makes their versions visible.
+
+    Returns:
+        The versions of those that were cancelled or are gone: they are not to become visible.
     """
+    wanted = still_running(connection, [one.job_id for one in done])
     now = time.time()
-    for job_id, values in done.items():
-        ended = {"state": COMPLETED, "stage": "done", "finished_at": now, "error": None, **values}
-        connection.execute(jobs.update().where(jobs.c.id == job_id).values(**ended))
-    forget_older(connection, list(done))
+    for one in done:
+        if one.job_id in wanted:
+            ended: dict[str, Any] = {"state": COMPLETED, "stage": "done", "finished_at": now, "error": None}
+            ended |= {"document_id": one.document_id, "counts": dict(one.counts)}
+            connection.execute(jobs.update().where(jobs.c.id == one.job_id).values(**ended))
+    forget_older(connection, sorted(wanted))
+    return {one.version_id for one in done if one.job_id not in wanted}
 
 
 def forget_older(connection: sa.Connection, job_ids: Sequence[str]) -> None:

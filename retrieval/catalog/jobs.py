@@ -32,6 +32,10 @@ from retrieval.catalog.tables import jobs
 from retrieval.catalog.vectors import SQL_BATCH
 from retrieval.errors import JobNotFoundError, JobStateError, Message
 
+FREE_ENDS = 3
+"""So many processes may end while a job runs before it is suspected."""
+LONGEST_DELAY_S = 300.0
+
 
 class JobTable:
     """The queue of a catalog; the jobs of a collection go with it.
@@ -257,6 +261,23 @@ class JobTable:
         self.changes.bump()
         return hashes
 
+    def forget(self, collection_id: str, source_ids: Sequence[str]) -> list[str]:
+        """Forget every job of some sources, running ones too: their files were deleted.
+
+        What runs without its row is as good as cancelled.
+
+        Returns:
+            Hashes of originals that may be unused now.
+        """
+        hashes: set[str] = set()
+        with self._db.write() as connection:
+            for i in range(0, len(source_ids), SQL_BATCH):
+                named = jobs.c.source_id.in_(source_ids[i : i + SQL_BATCH])
+                query = jobs.delete().where(jobs.c.collection_id == collection_id, named)
+                hashes |= set(connection.execute(query.returning(jobs.c.content_hash)).scalars())
+        self.changes.bump()
+        return sorted(hashes)
+
     def replace_failed(self, collection_id: str, records: Sequence[JobRecord], settled: Sequence[str]) -> None:
         """Keep what a folder's run could not take in, one row a source.
 
@@ -274,17 +295,21 @@ class JobTable:
                 connection.execute(jobs.insert(), [row_of(record) for record in records])
         self.changes.bump()
 
-    def requeue_running(self, *, now: float, delays: Sequence[float]) -> int:
+    def still_running(self) -> set[str]:
+        """Return the jobs that are running and were not cancelled."""
+        query = "SELECT id FROM jobs WHERE state = ? AND NOT is_cancelled"
+        return {row[0] for row in self._db.fetch(query, (RUNNING,))}
+
+    def requeue_running(self, *, now: float) -> int:
         """Put back into the queue what a process left running when it ended; returns how many jobs.
 
-        Args:
-            now: Seconds since the epoch.
-            delays: Seconds to wait before attempt 2, 3, ...; the last one for all further ones.
+        One that has seen several processes end waits, and longer each time: it may be what ended them.
         """
         found = self._select(jobs.c.state == RUNNING)
         with self._db.write() as connection:
             for record in found:
-                delay = delays[min(max(record.attempts - 1, 0), len(delays) - 1)]
+                n_suspect = max(0, record.attempts - FREE_ENDS)
+                delay = min(LONGEST_DELAY_S, 2.0**n_suspect - 1)
                 values: dict[str, Any] = {"state": QUEUED, "not_before": now + delay, "stage": "parse", "counts": {}}
                 if record.is_cancelled:
                     values = job_steps.cancelled()

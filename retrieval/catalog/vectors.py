@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from retrieval.catalog.database import Database
-from retrieval.catalog.tables import vectors
+from retrieval.catalog.tables import chunks, vectors
 from retrieval.protocols import Vectors
 
 SQL_BATCH = 500
@@ -37,6 +37,27 @@ class VectorTable:
                 for key, blob in connection.execute(query):
                     found[key] = np.frombuffer(blob, dtype=np.float32)
         return found
+
+    def has_vectors(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Return those of the keys whose vectors are known."""
+        found: set[bytes] = set()
+        unique = list(dict.fromkeys(keys))
+        for i in range(0, len(unique), SQL_BATCH):
+            batch = unique[i : i + SQL_BATCH]
+            marks = ",".join("?" * len(batch))
+            found.update(row[0] for row in self._db.fetch(f"SELECT key FROM vectors WHERE key IN ({marks})", batch))
+        return found
+
+    def forget_orphans(self) -> int:
+        """Delete the vectors that no chunk uses, which embedding left that was not finished; returns how many."""
+        is_used = sa.select(chunks.c.id).where(chunks.c.vector_key == vectors.c.key).exists()
+        with self._db.read() as connection:
+            # To look first costs no write lock; mostly there are none.
+            orphans = list(connection.execute(sa.select(vectors.c.key).where(~is_used)).scalars())
+        for i in range(0, len(orphans), SQL_BATCH):
+            with self._db.write() as connection:
+                connection.execute(vectors.delete().where(vectors.c.key.in_(orphans[i : i + SQL_BATCH]), ~is_used))
+        return len(orphans)
 
     def put_vectors(self, keys: Sequence[bytes], matrix: Vectors) -> None:
         """Keep vectors, (len(keys), dim) float32."""

@@ -16,7 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
+from retrieval.catalog import job_steps
 from retrieval.catalog.database import Database, as_json
+from retrieval.catalog.job_steps import JobDone
 from retrieval.catalog.tables import BUILDING, LIVE, RETIRED, chunks, collections, documents, texts, vectors, versions
 from retrieval.catalog.vectors import SQL_BATCH
 from retrieval.models import Chunk, Document, Span
@@ -135,13 +137,21 @@ class VersionTable:
                 connection.exec_driver_sql(_INSERT_CHUNK, chunk_rows)
         return built
 
-    def publish(self, version_ids: Sequence[str]) -> None:
-        """Make versions visible, and what they replace invisible, in one transaction."""
-        if not version_ids:
-            return
-        chosen = versions.c.id.in_(version_ids)
-        touched = sa.select(versions.c.document_id).where(chosen)
+    def publish(self, version_ids: Sequence[str], done: Sequence[JobDone] = ()) -> list[str]:
+        """Make versions visible, and what they replace invisible, in one transaction that also ends their jobs.
+
+        Args:
+            version_ids: The versions.
+            done: The jobs of those that have one; a version whose job was cancelled stays invisible.
+
+        Returns:
+            The versions that are visible now.
+        """
         with self._db.write() as connection:
+            unwanted = job_steps.complete(connection, done) if done else set()
+            published = [version_id for version_id in version_ids if version_id not in unwanted]
+            chosen = versions.c.id.in_(published)
+            touched = sa.select(versions.c.document_id).where(chosen)
             connection.execute(
                 versions.update()
                 .where(versions.c.document_id.in_(touched), versions.c.state == LIVE)
@@ -149,12 +159,17 @@ class VersionTable:
             )
             connection.execute(versions.update().where(chosen).values(state=LIVE))
             _count_change(connection, documents.c.id.in_(touched))
+        return published
 
     def retire_documents(self, document_ids: Sequence[str]) -> None:
-        """Make documents invisible in one transaction; their leftovers are swept afterwards."""
+        """Make documents invisible, and end what is under way for them, in one transaction.
+
+        Their leftovers are swept afterwards.
+        """
         with self._db.write() as connection:
             for i in range(0, len(document_ids), SQL_BATCH):
                 batch = document_ids[i : i + SQL_BATCH]
+                _discard_jobs(connection, batch)
                 connection.execute(
                     versions.update()
                     .where(versions.c.document_id.in_(batch), versions.c.state == LIVE)
@@ -167,7 +182,7 @@ class VersionTable:
         query = (
             sa.select(documents.c.collection_id, versions.c.id, chunks.c.id)
             .select_from(versions.join(documents).outerjoin(chunks, chunks.c.version_id == versions.c.id))
-            .where(versions.c.state != LIVE)
+            .where(versions.c.state.in_((BUILDING, RETIRED)))
         )
         if document_ids is not None:
             query = query.where(versions.c.document_id.in_(document_ids))
@@ -179,8 +194,15 @@ class VersionTable:
                     ids.append(chunk_id)
         return [Leftover(collection_id, version_id, tuple(ids)) for (collection_id, version_id), ids in found.items()]
 
+    def has_leftovers(self) -> bool:
+        """Whether there are versions that are not live."""
+        query = f"SELECT 1 FROM versions WHERE state IN ('{BUILDING}', '{RETIRED}') LIMIT 1"
+        return bool(self._db.fetch(query))
+
     def forget_versions(self, version_ids: Sequence[str]) -> list[str]:
         """Delete versions that are not live, with what only they used.
+
+        The vectors of one that was never visible stay, so that the next attempt need not embed again.
 
         Returns:
             Content hashes that no version refers to any more: their originals may go.
@@ -192,7 +214,9 @@ class VersionTable:
             hashes = set(connection.execute(sa.select(versions.c.content_hash).where(gone)).scalars())
             keys = set(
                 connection.execute(
-                    sa.select(chunks.c.vector_key).join(versions, versions.c.id == chunks.c.version_id).where(gone)
+                    sa.select(chunks.c.vector_key)
+                    .join(versions, versions.c.id == chunks.c.version_id)
+                    .where(gone, versions.c.state == RETIRED)
                 ).scalars()
             ) - {None}
             connection.execute(versions.delete().where(gone))
@@ -217,6 +241,16 @@ def _count_change(connection: sa.Connection, touched: sa.ColumnElement[bool]) ->
     """Let searches of the documents' collections know that they may have seen two states."""
     concerned = collections.c.id.in_(sa.select(documents.c.collection_id).where(touched))
     connection.execute(collections.update().where(concerned).values(n_changes=collections.c.n_changes + 1))
+
+
+def _discard_jobs(connection: sa.Connection, document_ids: Sequence[str]) -> None:
+    """End what is under way for documents that are deleted."""
+    named = sa.select(documents.c.collection_id, documents.c.source_id).where(documents.c.id.in_(document_ids))
+    sources: dict[str, list[str]] = {}
+    for collection_id, source_id in connection.execute(named):
+        sources.setdefault(collection_id, []).append(source_id)
+    for collection_id, source_ids in sources.items():
+        job_steps.discard(connection, collection_id, source_ids)
 
 
 def _document_ids(connection: sa.Connection, collection_id: str, new: Sequence[NewVersion]) -> list[str]:

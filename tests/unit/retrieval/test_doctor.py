@@ -57,7 +57,7 @@ def test_whole_indexes_lost_are_restored(folder):
 def test_chunks_that_an_index_kept_too_long_are_taken_out(folder):
     document = folder.catalog.list_documents(collection_id(folder))[0]
     folder.catalog.retire_documents([document.document_id])
-    assert kinds(check(folder)) == ["keyword_extra", "leftover_versions", "original_unused", "vectors_extra"]
+    assert kinds(check(folder)) == ["keyword_extra", "leftover_versions", "vectors_extra"]
     mend(folder)
 
 
