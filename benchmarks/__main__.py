@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-_SHARED = {"__init__", "__main__", "measure", "texts", "embedder", "servers"}
+_SHARED = {"__init__", "__main__", "measure", "texts", "files", "plot", "embedder", "servers"}
 # Long, and in need of the evaluation's sets: only when named.
 _QUALITY = {"window", "conversations", "encodings", "fuzz", "quality", "refusal", "splitting", "support"}
 

@@ -42,6 +42,10 @@ class Texts:
         """Return some words joined."""
         return "".join(self._draw(n_words))
 
+    def paragraph(self) -> str:
+        """Return two to seven sentences."""
+        return "".join(self._sentence() for _ in range(int(self._random.integers(2, 8))))
+
     def _document(self, chars: int, *, is_markdown: bool) -> str:
         parts: list[str] = []
         size, section = 0, 0
@@ -50,12 +54,9 @@ class Texts:
             heading = self.phrase(3)
             parts.append(f"## {heading}" if is_markdown else f"第{section}章 {heading}")
             for _ in range(int(self._random.integers(2, 6))):
-                parts.append(self._paragraph())
+                parts.append(self.paragraph())
             size = sum(map(len, parts))
         return "\n\n".join(parts) + "\n"
-
-    def _paragraph(self) -> str:
-        return "".join(self._sentence() for _ in range(int(self._random.integers(2, 8))))
 
     def _sentence(self) -> str:
         words = self._draw(max(3, int(self._random.lognormal(2.6, 0.5))))
