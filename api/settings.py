@@ -21,7 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from api.environment import PREFIX, read_variables
 from assistant.settings import AnswerSettings, LlmSettings, TraceSettings
-from ingest.settings import LoadSettings
+from ingest.settings import LoadSettings, OcrSettings
 from retrieval.embedders import check_spec, default_embedder
 from retrieval.errors import HuoziError, Language, Message, SettingsError
 from retrieval.settings import RankingSettings, RetrievalSettings
@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0: any free one")
     max_upload_mb: int = Field(default=200, ge=1, le=10_000, description="most MB of one file")
     parse: LoadSettings = LoadSettings()
+    ocr: OcrSettings = OcrSettings()
     language: Language = Field(default="zh", description="of messages, help and the web page")
     ranking: RankingSettings = RankingSettings()
     answer: AnswerSettings = AnswerSettings()
@@ -152,6 +153,8 @@ def variables() -> dict[str, Variable]:
     for name, field in Settings.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             for inner, inner_field in field.annotation.model_fields.items():
+                if isinstance(inner_field.annotation, type) and issubclass(inner_field.annotation, BaseModel):
+                    continue  # Set by a name of its own: HUOZI_OCR__*, which wiring puts there.
                 variable = f"{PREFIX}{name}__{inner}".upper()
                 found[variable] = Variable(variable, (name, inner), inner_field)
         else:

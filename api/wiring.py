@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from assistant import Assistant
     from assistant.trace_log import TraceLog
     from ingest import Ingestor
+    from ingest.settings import IngestSettings
     from retrieval.data_folder import DataFolder
 
 
@@ -87,6 +88,13 @@ def build(settings: Settings, *, purpose: str = "serve", url: str | None = None)
 def build_ingestor(settings: Settings, folder: DataFolder) -> Ingestor:
     """Return an ingestor for an open data folder."""
     from ingest import Ingestor
+
+    return Ingestor(folder, ingest_settings(settings))
+
+
+def ingest_settings(settings: Settings) -> IngestSettings:
+    """Return what ingestion is told."""
     from ingest.settings import IngestSettings
 
-    return Ingestor(folder, IngestSettings(max_upload_mb=settings.max_upload_mb, load=settings.parse))
+    load = settings.parse.model_copy(update={"ocr": settings.ocr})
+    return IngestSettings(max_upload_mb=settings.max_upload_mb, load=load)

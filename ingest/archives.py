@@ -64,12 +64,19 @@ class Member:
     problem: IngestError | None = None
 
 
-def members(infos: list[zipfile.ZipInfo]) -> Iterator[Member]:
-    """Yield an archive's documents, in its order; hidden files, links and unknown suffixes are left out (pure)."""
+def members(infos: list[zipfile.ZipInfo], *, pictures: bool = False) -> Iterator[Member]:
+    """Yield an archive's documents, in its order; hidden files, links and unknown suffixes are left out (pure).
+
+    Args:
+        infos: What the archive lists.
+        pictures: Whether pictures are documents.
+    """
     for number, (info, readable) in enumerate(zip(infos, readable_names(infos), strict=True)):
         name = safe_name(readable)
         is_link = stat.S_ISLNK(info.external_attr >> 16)
-        if info.is_dir() or is_link or not name or _NOT_SHOWN.search(name) or not is_candidate(name):
+        if info.is_dir() or is_link or not name or _NOT_SHOWN.search(name):
+            continue
+        if not is_candidate(name, pictures=pictures):
             continue
         yield Member(name, number, info.file_size, bool(info.flag_bits & _ENCRYPTED_FLAG))
 
@@ -177,7 +184,7 @@ class Archive:
         if self._n_left < 0:
             raise BrokenFileError(source, "zip", f"more than {MAX_MEMBERS:,} files in it")
         try:
-            found = tuple(members(infos))
+            found = tuple(members(infos, pictures=self._settings.ocr.folders))
         except _DAMAGE as exc:
             raise BrokenFileError(source, "zip", str(exc)[:200]) from exc
         unpacked = sum(member.size for member in found)

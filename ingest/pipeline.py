@@ -15,7 +15,8 @@ from ingest.errors import IngestError
 from ingest.jobs.failures import record_failures
 from ingest.loaders.formats import suffix_of
 from ingest.moves import Rename, find_moves, rename
-from ingest.recipe import recipe_of
+from ingest.ocr.availability import is_on
+from ingest.recipe import recipe_made, recipe_of
 from ingest.records import TextRecord
 from ingest.report import IngestReport
 from ingest.sandbox.ahead import Parser
@@ -115,12 +116,13 @@ class Ingestor:
             folders = [path for path in given if path.is_dir()]
             if delete_missing and not allow_empty:
                 check_not_emptied(run.known, entries, folders)
-            self._move(entries, gone_sources(run.known, entries, folders), run)
+            pictures = self._settings.load.ocr.folders
+            self._move(entries, gone_sources(run.known, entries, folders, pictures=pictures), run)
             waiting = _Waiting(Copies(self._folder, run.collection))
             self._take(self._wanted_files(entries, run, waiting), run)
             self._take(self._wanted_files(self._copy(waiting, run), run), run)
             if delete_missing:
-                gone = gone_sources(run.known, entries, folders)
+                gone = gone_sources(run.known, entries, folders, pictures=pictures)
                 self._folder.delete_documents([run.known[source_id].document_id for source_id in gone])
                 run.report.deleted = len(gone)
             record_failures(self._folder, run, entries, folders)
@@ -193,7 +195,7 @@ class Ingestor:
                 run.fail(entry.source, data, entry.source_id)
                 continue
             assert isinstance(entry, FileEntry)  # What cannot be read has an error in place of bytes.
-            for wanted in _unless_known(entry.source_id, self._recipe, ParseJob(entry.source, data), run):
+            for wanted in self._unless_known(entry.source_id, self._recipe, ParseJob(entry.source, data), run):
                 if waiting is not None and waiting.copies.expect(wanted.content_hash):
                     waiting.files.append((entry, wanted.content_hash))
                 else:
@@ -204,16 +206,16 @@ class Ingestor:
             run.tell("load", record.source_id)
             job = ParseJob(record.source_id, record.data, RecordLabel(record.title, record.metadata))
             # A record's title and metadata are not in its bytes.
-            yield from _unless_known(record.source_id, f"{self._recipe} {record.label_hash}", job, run)
+            yield from self._unless_known(record.source_id, f"{self._recipe} {record.label_hash}", job, run)
 
-
-def _unless_known(source_id: str, recipe: str, job: ParseJob, run: Run) -> Iterator[_Wanted]:
-    """Yield what a run wants of a document: nothing if it is stored as it is."""
-    content_hash = hashlib.sha256(job.data).hexdigest()
-    if plan(content_hash, run.known.get(source_id), recipe=recipe) == "skip":
-        (run.moved if source_id in run.renamed else run.skip)(job.source)
-    else:
-        yield _Wanted(source_id, content_hash, recipe, job)
+    def _unless_known(self, source_id: str, recipe: str, job: ParseJob, run: Run) -> Iterator[_Wanted]:
+        """Yield what a run wants of a document: nothing if it is stored as it is."""
+        content_hash = hashlib.sha256(job.data).hexdigest()
+        reads_pictures = is_on(self._settings.load.ocr)
+        if plan(content_hash, run.known.get(source_id), recipe=recipe, reads_pictures=reads_pictures) == "skip":
+            (run.moved if source_id in run.renamed else run.skip)(job.source)
+        else:
+            yield _Wanted(source_id, content_hash, recipe, job)
 
 
 def _ready(wanted: _Wanted, parsed: Parsed) -> Ready:
@@ -223,7 +225,7 @@ def _ready(wanted: _Wanted, parsed: Parsed) -> Ready:
         document=parsed.document,
         spans=parsed.spans,
         content_hash=wanted.content_hash,
-        recipe=wanted.recipe,
+        recipe=recipe_made(wanted.recipe, needs_ocr=parsed.needs_ocr),
         media_type=parsed.media_type,
         size=len(wanted.job.data),
     )

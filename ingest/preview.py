@@ -12,6 +12,7 @@ from ingest.contents import read_contents
 from ingest.errors import IngestError
 from ingest.loaders.formats import suffix_of
 from ingest.moves import find_moves
+from ingest.ocr.availability import is_on
 from ingest.recipe import recipe_of
 from ingest.report import IngestFailure
 from ingest.sandbox.ahead import Parser
@@ -124,7 +125,7 @@ def preview(
     folders = [path for path in given if path.is_dir()]
     if delete_missing and not allow_empty:
         check_not_emptied(known, entries, folders)
-    gone = gone_sources(known, entries, folders)
+    gone = gone_sources(known, entries, folders, pictures=settings.load.ocr.folders)
     found = [entry for entry in entries if isinstance(entry, FileEntry)]
     moves = find_moves(found, known, gone, lambda files: read_contents(files, settings))
     told = _Told(known, moves, recipe_of(settings))
@@ -159,7 +160,9 @@ class _Told:
                 continue
             assert isinstance(entry, FileEntry)  # What cannot be read has an error in place of bytes.
             was, source = self._known(entry)
-            action = plan(hashlib.sha256(data).hexdigest(), source, recipe=self.recipe)
+            action = plan(
+                hashlib.sha256(data).hexdigest(), source, recipe=self.recipe, reads_pictures=is_on(settings.load.ocr)
+            )
             if action != "skip":
                 yield (entry, action), ParseJob(entry.source, data)
             elif was is None:

@@ -12,7 +12,8 @@ from ingest.archives import Archive, Member
 from ingest.errors import EmptiedFolderError, IngestError, UnreadableError
 from ingest.ignore import IgnoreRules
 from ingest.loaders import is_candidate
-from ingest.loaders.formats import suffix_of
+from ingest.loaders.formats import is_picture, suffix_of
+from ingest.recipe import is_made_so
 from ingest.settings import LoadSettings
 from retrieval.catalog import KnownSource
 
@@ -69,16 +70,16 @@ class Unreadable:
 def walk(paths: Sequence[Path], settings: LoadSettings | None = None) -> Iterator[FileEntry | Unreadable]:
     """Yield the files under the paths, each once, in a stable order; a zip archive is a folder.
 
-    A file that is named is taken whatever its suffix; in folders, hidden files, lock files, unknown suffixes and what a
-    `.huoziignore` names are left out. Links are followed inside the given folder only, so neither a loop nor a link to
-    `/` leads astray.
+    A file that is named is taken whatever its suffix; in folders, hidden files, lock files, unknown suffixes, pictures
+    (unless `settings.ocr.folders`) and what a `.huoziignore` names are left out. Links are followed inside the given
+    folder only, so neither a loop nor a link to `/` leads astray.
     """
     seen: set[Path] = set()
     settings = settings or LoadSettings()
     for given in paths:
         path = absolute(given)
         named = ((_entry(path, path.name), IgnoreRules()),)
-        for found, rules in _walk_folder(path) if path.is_dir() else named:
+        for found, rules in _walk_folder(path, pictures=settings.ocr.folders) if path.is_dir() else named:
             if isinstance(found, Unreadable):
                 yield found
             elif found.path not in seen:
@@ -107,19 +108,32 @@ def absolute(path: Path) -> Path:
     return Path(os.path.abspath(path.expanduser()))
 
 
-def plan(entry_hash: str, known: KnownSource | None, *, recipe: str) -> Action:
-    """Decide what a file needs, from its hash and what the catalog holds for it."""
+def plan(entry_hash: str, known: KnownSource | None, *, recipe: str, reads_pictures: bool = False) -> Action:
+    """Decide what a file needs, from its hash and what the catalog holds for it.
+
+    Args:
+        entry_hash: sha256 hex of the file.
+        known: What is stored of it.
+        recipe: How it would be read now.
+        reads_pictures: Whether that includes pictures.
+    """
     if known is None:
         return "add"
-    return "skip" if (known.content_hash, known.recipe) == (entry_hash, recipe) else "update"
+    is_same = known.content_hash == entry_hash and is_made_so(known.recipe, recipe, reads_pictures=reads_pictures)
+    return "skip" if is_same else "update"
 
 
 def gone_sources(
-    known: Mapping[str, KnownSource], entries: Sequence[FileEntry | Unreadable], folders: Sequence[Path]
+    known: Mapping[str, KnownSource],
+    entries: Sequence[FileEntry | Unreadable],
+    folders: Sequence[Path],
+    *,
+    pictures: bool = False,
 ) -> list[str]:
     """Return the sources of the folders' documents that a walk did not find, sorted (pure).
 
-    What cannot be read is not gone, and neither is anything below it. An ignored file is.
+    What cannot be read is not gone, and neither is anything below it. An ignored file is. Of pictures nothing is known
+    unless the walk looked for them.
     """
     roots = tuple(_below(absolute(folder)) for folder in folders)
     found = {entry.source_id for entry in entries if isinstance(entry, FileEntry)}
@@ -132,6 +146,7 @@ def gone_sources(
         and source_id not in found
         and source_id not in unknown
         and not source_id.startswith(veiled)
+        and (pictures or not is_picture(source_id))
     )
 
 
@@ -207,7 +222,7 @@ def _unreadable(path: Path, source: str, exc: OSError) -> Unreadable:
     return Unreadable(path, source, UnreadableError(str(path), exc.strerror or str(exc)))
 
 
-def _walk_folder(root: Path) -> Iterator[tuple[FileEntry | Unreadable, IgnoreRules]]:
+def _walk_folder(root: Path, *, pictures: bool) -> Iterator[tuple[FileEntry | Unreadable, IgnoreRules]]:
     """Yield what lies in a folder, each with the rules that hold where it lies."""
     real_root = os.path.realpath(root)
     visited: set[str] = set()
@@ -229,7 +244,7 @@ def _walk_folder(root: Path) -> Iterator[tuple[FileEntry | Unreadable, IgnoreRul
         for child in children:
             if child.name.startswith("."):
                 continue
-            found = _look_at(child, root, real_root, rules)
+            found = _look_at(child, root, real_root, rules, pictures=pictures)
             if found == "folder":
                 folders.append((Path(child.path), rules, child.name))
             elif found is not None:
@@ -238,7 +253,7 @@ def _walk_folder(root: Path) -> Iterator[tuple[FileEntry | Unreadable, IgnoreRul
 
 
 def _look_at(
-    child: os.DirEntry[str], root: Path, real_root: str, rules: IgnoreRules
+    child: os.DirEntry[str], root: Path, real_root: str, rules: IgnoreRules, *, pictures: bool
 ) -> FileEntry | Unreadable | Literal["folder"] | None:
     """Return what something in a folder is to a run; None for what stays out."""
     path = Path(child.path)
@@ -251,7 +266,7 @@ def _look_at(
             return Unreadable(path, _shown(root, path), error)
         if is_folder:
             return "folder"
-        return _entry(path, _shown(root, path)) if is_candidate(child.name) else None
+        return _entry(path, _shown(root, path)) if is_candidate(child.name, pictures=pictures) else None
     except OSError as exc:
         return _unreadable(path, _shown(root, path), exc)
 
