@@ -50,6 +50,7 @@ class Engine(Protocol):
         collection: str,
         *,
         delete_missing: bool = False,
+        allow_empty: bool = False,
         progress: Callable[[IngestProgress], None] | None = None,
     ) -> IngestReport:
         """Bring files and folders into a collection."""

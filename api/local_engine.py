@@ -48,10 +48,13 @@ class LocalEngine:
         collection: str,
         *,
         delete_missing: bool = False,
+        allow_empty: bool = False,
         progress: Callable[[IngestProgress], None] | None = None,
     ) -> IngestReport:
         """Bring files and folders into a collection."""
-        return self._built.ingestor.ingest(paths, collection, delete_missing=delete_missing, progress=progress)
+        return self._built.ingestor.ingest(
+            paths, collection, delete_missing=delete_missing, allow_empty=allow_empty, progress=progress
+        )
 
     async def events(
         self, question: str, history: Sequence[Turn], collection: str, trace: bool = False

@@ -48,11 +48,17 @@ class RemoteEngine:
         collection: str,
         *,
         delete_missing: bool = False,
+        allow_empty: bool = False,
         progress: Callable[[IngestProgress], None] | None = None,
     ) -> IngestReport:
         """Bring files and folders into a collection; the owner reads them by their absolute paths."""
         absolute = [os.path.abspath(os.path.expanduser(path)) for path in paths]
-        arguments = {"paths": absolute, "collection": collection, "delete_missing": delete_missing}
+        arguments = {
+            "paths": absolute,
+            "collection": collection,
+            "delete_missing": delete_missing,
+            "allow_empty": allow_empty,
+        }
         for kind, value in self._lines("ingest", arguments):
             if kind == "result":
                 return read_report(value)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -12,13 +13,10 @@ from api.cli.framework import collection_option, command, json_option
 from api.cli.language import Say
 from api.cli.output import IngestMeter, note, out, out_json
 from api.cli.session import Session, session_of
+from retrieval.errors import HuoziError
 
 if TYPE_CHECKING:
     from ingest.report import IngestReport
-
-
-TICK_MS = 1000
-"""How often a watch that saw nothing comes round."""
 
 
 def build(say: Say) -> click.Command:
@@ -33,6 +31,22 @@ def build(say: Say) -> click.Command:
             ["--delete-missing"],
             is_flag=True,
             help=say("删除文件夹中已不存在的文件对应的文档", "delete documents whose files are gone from the folders"),
+        ),
+        click.Option(
+            ["--allow-empty"],
+            is_flag=True,
+            help=say(
+                "与 --delete-missing 同用：文件夹空了也照样删除其全部文档",
+                "with --delete-missing: also where a folder holds nothing any more",
+            ),
+        ),
+        click.Option(
+            ["--dry-run"],
+            is_flag=True,
+            help=say(
+                "只显示会做什么，不保存；加 --json 列出每个片段",
+                "only tell what would be done; with --json every chunk",
+            ),
         ),
         click.Option(
             ["--watch"],
@@ -52,52 +66,95 @@ def build(say: Say) -> click.Command:
 
 
 def run(
-    ctx: click.Context, paths: tuple[str, ...], collection: str, delete_missing: bool, watch: bool, as_json: bool
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    collection: str,
+    delete_missing: bool,
+    allow_empty: bool,
+    dry_run: bool,
+    watch: bool,
+    as_json: bool,
 ) -> int:
     """Ingest; 1 if a file failed, with everything else done."""
     session = session_of(ctx)
-    if watch and as_json:
-        raise click.UsageError(
-            session.say("--watch 和 --json 不能同时使用", "--watch and --json cannot be used together")
-        )
-    report = ingest(session, paths, collection, delete_missing=delete_missing)
+    check_options(session.say, {"--watch": watch, "--json": as_json, "--dry-run": dry_run})
+    wanted = Wanted(paths, collection, delete_missing, allow_empty)
+    if dry_run:
+        from api.cli import dry_run as dry
+
+        return dry.dry_run(session, as_json=as_json, **asdict(wanted))
+    report = ingest(session, wanted)
     if as_json:
         out_json(report.as_dict(session.language))
     else:
         out(summary(report, session.say))
     if watch:
-        follow(session, paths, collection, delete_missing=delete_missing)
+        follow(session, wanted)
     return 1 if report.failed else 0
 
 
-def ingest(session: Session, paths: Sequence[str], collection: str, *, delete_missing: bool) -> IngestReport:
+@dataclass(frozen=True)
+class Wanted:
+    """What to ingest, and how."""
+
+    paths: Sequence[str]
+    collection: str
+    delete_missing: bool = False
+    allow_empty: bool = False
+
+
+def check_options(say: Say, given: Mapping[str, bool]) -> None:
+    """Refuse options that contradict each other."""
+    for one, other in (("--watch", "--json"), ("--watch", "--dry-run")):
+        if given[one] and given[other]:
+            raise click.UsageError(say(f"{one} 和 {other} 不能同时使用", f"{one} and {other} cannot be used together"))
+
+
+def ingest(session: Session, wanted: Wanted) -> IngestReport:
     """Ingest once; the data folder is free again when this returns."""
     meter = IngestMeter(session.say)
     with session.engine("ingest") as engine:
         try:
-            report = engine.ingest(paths, collection, delete_missing=delete_missing, progress=meter)
+            report = engine.ingest(
+                wanted.paths,
+                wanted.collection,
+                delete_missing=wanted.delete_missing,
+                allow_empty=wanted.allow_empty,
+                progress=meter,
+            )
         finally:
             meter.close()
     show_failures(report, session)
     return report
 
 
-def follow(session: Session, paths: Sequence[str], collection: str, *, delete_missing: bool) -> None:
-    """Ingest again after every change, until Ctrl-C."""
-    from watchfiles import watch
+def follow(session: Session, wanted: Wanted) -> None:
+    """Ingest again after every change, until Ctrl-C; a run that fails is told once and tried again."""
+    from api.cli.watch import Patience, due
 
-    there = [path for path in map(os.path.expanduser, paths) if os.path.exists(path)]
-    if not there:
+    paths = [os.path.abspath(os.path.expanduser(path)) for path in wanted.paths]
+    if not any(map(os.path.exists, paths)):
         return
     note(session.say("正在监视改动，Ctrl-C 停止", "Watching for changes; Ctrl-C ends it"))
-    is_first = True
-    for changes in watch(*there, raise_interrupt=True, yield_on_timeout=True, rust_timeout=TICK_MS):
-        # The first tick looks again: something may have changed before the watch began.
-        if changes or is_first:
-            is_first = False
-            report = ingest(session, paths, collection, delete_missing=delete_missing)
-            if report.added or report.updated or report.deleted or report.failed:
-                out(summary(report, session.say))
+    patience = Patience()
+    told = ""
+    for is_due in due(paths):
+        there = [path for path in paths if os.path.exists(path)]
+        if not there or not (is_due or patience.is_over):
+            continue
+        try:
+            report = ingest(session, replace(wanted, paths=there))
+        except (HuoziError, OSError) as error:
+            patience.failed()
+            problem = error.render(session.language) if isinstance(error, HuoziError) else str(error)
+            if problem != told:
+                note(session.say("错误：", "Error: ") + problem + session.say("（会再试）", " (will be tried again)"))
+            told = problem
+            continue
+        patience.succeeded()
+        told = ""
+        if report.added or report.updated or report.moved or report.deleted or report.failed:
+            out(summary(report, session.say))
 
 
 def show_failures(report: IngestReport, session: Session) -> None:
@@ -110,10 +167,11 @@ def show_failures(report: IngestReport, session: Session) -> None:
 
 def summary(report: IngestReport, say: Say) -> str:
     """Return a run in one line."""
-    failed = len(report.failed)
+    failed, moved = len(report.failed), report.moved
+    moved_zh, moved_en = (f"移动 {moved}，", f"{moved} moved, ") if moved else ("", "")
     return say(
-        f"新增 {report.added}，更新 {report.updated}，未变 {report.skipped}，删除 {report.deleted}，失败 {failed}；"
-        f"写入 {report.chunks} 个片段，用时 {report.seconds:.1f} 秒",
-        f"{report.added} added, {report.updated} updated, {report.skipped} unchanged, {report.deleted} deleted, "
-        f"{failed} failed; {report.chunks} chunks written in {report.seconds:.1f} s",
+        f"新增 {report.added}，更新 {report.updated}，未变 {report.skipped}，{moved_zh}删除 {report.deleted}，"
+        f"失败 {failed}；写入 {report.chunks} 个片段，用时 {report.seconds:.1f} 秒",
+        f"{report.added} added, {report.updated} updated, {report.skipped} unchanged, {moved_en}"
+        f"{report.deleted} deleted, {failed} failed; {report.chunks} chunks written in {report.seconds:.1f} s",
     )

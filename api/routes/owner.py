@@ -110,6 +110,7 @@ async def ingest(engine: LocalEngine, arguments: Json) -> AsyncIterator[Json]:
                 arguments["paths"],
                 arguments["collection"],
                 delete_missing=arguments["delete_missing"],
+                allow_empty=arguments.get("allow_empty", False),
                 progress=tell,
             )
         except Interrupted:

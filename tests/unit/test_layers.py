@@ -66,7 +66,7 @@ OWNERS = {
     "vllm": {"assistant/serving/children/vllm_batch.py"},
     "llmcompressor": {"assistant/serving/children/awq.py"},
     "modelscope_hub": {"assistant/serving/hubs/modelscope.py"},
-    "watchfiles": {"api/cli/ingest.py"},
+    "watchfiles": {"api/cli/watch.py"},
 }
 """Third party -> the only files that may know it."""
 OWNED_BY_FOLDER = {

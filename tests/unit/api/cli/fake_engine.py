@@ -105,6 +105,7 @@ class FakeEngine:
         collection: str,
         *,
         delete_missing: bool = False,
+        allow_empty: bool = False,
         progress: Callable[[IngestProgress], None] | None = None,
     ) -> IngestReport:
         self._called("ingest", tuple(paths), collection, delete_missing)

@@ -208,7 +208,7 @@ def test_ingest_prints_the_contracts_object_when_json_is_wanted(capsys: pytest.C
 
     assert code == 1
     assert json.loads(capsys.readouterr().out) == {
-        "added": 1, "updated": 0, "skipped": 0, "deleted": 0, "chunks": 4, "seconds": 0.5,
+        "added": 1, "updated": 0, "skipped": 0, "moved": 0, "deleted": 0, "chunks": 4, "seconds": 0.5,
         "failed": [{"source": "hr/坏.docx", "code": "broken_file", "message": "'坏.docx' is broken."}],
     }  # fmt: skip
 

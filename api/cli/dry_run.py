@@ -1,0 +1,86 @@
+"""`huozi ingest --dry-run`: what a run would do. Nothing is created, whoever owns the data folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from api.cli.language import Say
+from api.cli.output import note, out, out_json
+from api.cli.session import Session
+
+if TYPE_CHECKING:
+    from ingest.preview import FilePreview, IngestPreview
+
+
+def dry_run(
+    session: Session,
+    paths: Sequence[str],
+    collection: str,
+    *,
+    delete_missing: bool,
+    allow_empty: bool,
+    as_json: bool,
+) -> int:
+    """Tell what a run would do; 1 if a file would fail.
+
+    Raises:
+        EmbedderMismatchError: As the run would.
+        EmptiedFolderError: As the run would.
+    """
+    from api.wiring import ingest_settings
+    from ingest.preview import preview
+    from retrieval.catalog.peek import peek
+    from retrieval.models import Collection
+    from retrieval.retriever import check_embedder
+
+    settings = session.settings()
+    held = peek(settings.data_dir.expanduser() / "catalog.db", collection)
+    if held.embedder is not None:
+        check_embedder(Collection("", collection, held.embedder, held.dim, 0.0), settings.retrieval().embedder)
+    told = preview(
+        paths, held.sources, ingest_settings(settings), delete_missing=delete_missing, allow_empty=allow_empty
+    )
+    if as_json:
+        out_json(told.as_dict(session.language))
+    else:
+        show(told, session)
+    return 1 if told.failed else 0
+
+
+def show(told: IngestPreview, session: Session) -> None:
+    """Write a line for each file that would not stay as it is, and the counts."""
+    for one in told.files:
+        if one.outcome != "skip":
+            out(line(one, session.say))
+    for failure in told.failed:
+        note(session.say("会失败：", "Would fail: ") + f"{failure.source}: {failure.message.render(session.language)}")
+    out(summary(told, session.say))
+
+
+def line(one: FilePreview, say: Say) -> str:
+    """Return what would become of a file."""
+    word = {
+        "add": say("新增", "add"),
+        "update": say("更新", "update"),
+        "move": say("移动", "move"),
+        "delete": say("删除", "delete"),
+    }[one.outcome]
+    if one.was is not None:
+        return f"{word}  {one.was} -> {one.source}"
+    if one.parsed is None:
+        return f"{word}  {one.source}"
+    n_chunks = len(one.parsed.spans)
+    return f"{word}  {one.source}" + say(f"（{n_chunks} 个片段）", f" ({n_chunks} chunks)")
+
+
+def summary(told: IngestPreview, say: Say) -> str:
+    """Return the counts in one line."""
+    added, updated, moved = told.count("add"), told.count("update"), told.count("move")
+    skipped, deleted, failed, n_chunks = told.count("skip"), told.count("delete"), len(told.failed), told.n_chunks
+    return say(
+        f"将新增 {added}，更新 {updated}，未变 {skipped}，移动 {moved}，删除 {deleted}，失败 {failed}；"
+        f"将写入 {n_chunks} 个片段。没有保存任何内容。",
+        f"Would be {added} added, {updated} updated, {skipped} unchanged, {moved} moved, {deleted} deleted, "
+        f"{failed} failed; {n_chunks} chunks. Nothing was stored.",
+    )
