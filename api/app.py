@@ -12,14 +12,28 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from api.auth.binding import is_loopback
 from api.auth.guard import Guard
 from api.auth.sessions import Sessions
-from api.errors import on_http_exception, on_huozi_error, on_unforeseen, on_validation_error
+from api.errors import on_disconnect, on_http_exception, on_huozi_error, on_unforeseen, on_validation_error
 from api.parts import Answers, Parts
-from api.routes import answers, chat, documents, files, health, models, owner, pages, session, vector_stores
+from api.routes import (
+    answers,
+    chat,
+    documents,
+    files,
+    health,
+    models,
+    owner,
+    pages,
+    session,
+    store_files,
+    vector_stores,
+)
 from api.safe_headers import SafeHeaders
+from api.uploading.repeat import Repeats
 from retrieval.errors import HuoziError
 
 if TYPE_CHECKING:
@@ -45,8 +59,11 @@ def create_app(settings: Settings, *, folder: DataFolder | None = None, assistan
     app.state.settings = settings
     app.state.sessions = Sessions()
     app.state.model_client = None
+    app.state.repeats = Repeats()
     app.state.given = (folder, assistant)
-    for routes in (chat, answers, models, vector_stores, files, documents, health, session, owner, pages):
+    for routes in (
+        chat, answers, models, vector_stores, store_files, files, documents, health, session, owner, pages,
+    ):  # fmt: skip
         app.include_router(routes.router)
     pages.mount_static(app)
     app.add_middleware(Guard)
@@ -54,6 +71,7 @@ def create_app(settings: Settings, *, folder: DataFolder | None = None, assistan
     app.add_exception_handler(HuoziError, on_huozi_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.add_exception_handler(ClientDisconnect, on_disconnect)
     app.add_exception_handler(Exception, on_unforeseen)
     return app
 

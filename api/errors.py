@@ -116,6 +116,9 @@ class Reply:
     type: str
 
 
+CLIENT_GONE = 499
+"""What logs say of a caller that hung up; nobody gets it."""
+
 INVALID = "invalid_request_error"
 BAD_REQUEST = Reply(400, INVALID)
 NOT_FOUND = Reply(404, INVALID)
@@ -287,6 +290,11 @@ def invalid_field(problem: dict[str, Any]) -> RequestError:
         Message(en=f"Invalid {param!r}: {text}.", zh=f"参数 {param!r} 有误：{text}。"),
         param=param or None,
     )
+
+
+async def on_disconnect(request: Request, _: Exception) -> Response:
+    """Answer nobody: the caller hung up while sending."""
+    return Response(status_code=CLIENT_GONE)
 
 
 async def on_unforeseen(request: Request, _: Exception) -> Response:

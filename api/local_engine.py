@@ -49,11 +49,12 @@ class LocalEngine:
         *,
         delete_missing: bool = False,
         allow_empty: bool = False,
+        ocr: bool = False,
         progress: Callable[[IngestProgress], None] | None = None,
     ) -> IngestReport:
         """Bring files and folders into a collection."""
         return self._built.ingestor.ingest(
-            paths, collection, delete_missing=delete_missing, allow_empty=allow_empty, progress=progress
+            paths, collection, delete_missing=delete_missing, allow_empty=allow_empty, ocr=ocr, progress=progress
         )
 
     async def events(
@@ -104,13 +105,7 @@ class LocalEngine:
 
     def create_collection(self, name: str) -> Json:
         """Create an empty collection."""
-        from retrieval.embedders import known_dim
-
-        spec = self._folder.settings.embedder
-        dim = known_dim(spec)
-        if dim is None:
-            dim = 0 if self._folder.embedder is None else self._folder.embedder.dim
-        return collection_object(self._folder.catalog.create_collection(name, spec, dim))
+        return collection_object(self._folder.create_collection(name))
 
     def delete_collection(self, name: str) -> Json:
         """Delete a collection with all it holds; returns what it was."""

@@ -11,6 +11,7 @@ from assistant.events import AnswerEvent, Turn
 if TYPE_CHECKING:
     from assistant.trace import KeepsTraces
     from retrieval.catalog import TraceRecord
+    from retrieval.catalog.job_record import JobRecord
     from retrieval.data_folder import DataFolder
 
 
@@ -62,6 +63,13 @@ class Keys(Protocol):
         """Return the key that the token is of, or None."""
 
 
+class ShowsJobs(Protocol):
+    """What the routes ask of what works on jobs."""
+
+    def shown(self, record: JobRecord, /) -> JobRecord:
+        """Return a job with what is known of it at this moment: stage and counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """The objects that the routes call.
@@ -69,10 +77,12 @@ class Parts:
     Args:
         folder: Catalog, indexes and originals.
         assistant: Answers questions.
+        jobs: Works on uploaded files; None: they wait.
     """
 
     folder: DataFolder
     assistant: Answers
+    jobs: ShowsJobs | None = None
 
     @property
     def keys(self) -> Keys:

@@ -1,8 +1,9 @@
-"""`/v1/vector_stores`: collections, listed and searched, as OpenAI's SDKs call them."""
+"""`/v1/vector_stores`: collections, made, listed, searched and deleted, as OpenAI's SDKs call them."""
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -10,8 +11,12 @@ from fastapi import APIRouter, Query, Request
 from api.body import parse, read_json
 from api.examples import examples
 from api.parts import Parts
+from api.schemas.files import CreateStoreRequest
 from api.schemas.vector_stores import SearchRequest, flatten
 from api.sse import source_url
+from api.uploading.find import find_file
+from api.uploading.keep import attach
+from retrieval.catalog import StoreCounts
 from retrieval.models import Collection, ScoredChunk
 
 router = APIRouter(prefix="/v1/vector_stores", tags=["vector stores"])
@@ -19,34 +24,56 @@ router = APIRouter(prefix="/v1/vector_stores", tags=["vector stores"])
 _BODY = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": SearchRequest.model_json_schema()}}}
 }
+_CREATE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": CreateStoreRequest.model_json_schema()}},
+    }
+}
 
 
-def collection_json(collection: Collection) -> dict[str, Any]:
-    """Return OpenAI's vector store object."""
+def collection_json(collection: Collection, counts: StoreCounts | None = None) -> dict[str, Any]:
+    """Return OpenAI's vector store object.
+
+    Args:
+        collection: With its counts.
+        counts: What its files add up to; None: nothing but documents is known.
+    """
+    counts = counts or StoreCounts()
+    completed = collection.n_documents - counts.n_live
     return {
         "id": collection.collection_id,
         "object": "vector_store",
         "created_at": int(collection.created_at),
         "name": collection.name,
-        "status": "completed",
+        "status": "in_progress" if counts.in_progress else "completed",
         "metadata": {},
+        "usage_bytes": counts.size,
         "file_counts": {
-            "in_progress": 0,
-            "completed": collection.n_documents,
-            "failed": 0,
-            "cancelled": 0,
-            "total": collection.n_documents,
+            "in_progress": counts.in_progress,
+            "completed": completed,
+            "failed": counts.failed,
+            "cancelled": counts.cancelled,
+            "total": completed + counts.in_progress + counts.failed + counts.cancelled,
         },
         "embedder": collection.embedder,
+        "n_documents": collection.n_documents,
         "n_chunks": collection.n_chunks,
     }
 
 
-def hit_json(hit: ScoredChunk, base_url: str) -> dict[str, Any]:
-    """Return one search result: OpenAI's fields, and ours beside them."""
+def hit_json(hit: ScoredChunk, base_url: str, file_id: str | None = None) -> dict[str, Any]:
+    """Return one search result: OpenAI's fields, and ours beside them.
+
+    Args:
+        hit: What was found.
+        base_url: Of the service.
+        file_id: The upload that the document was attached as, where that has another id.
+    """
     chunk = hit.chunk
     return {
-        "file_id": chunk.document_id,
+        "file_id": file_id or chunk.document_id,
+        "document_id": chunk.document_id,
         "filename": chunk.source,
         "score": hit.score,
         "attributes": dict(chunk.metadata),
@@ -77,7 +104,9 @@ def list_vector_stores(
     )
     ids = [collection.collection_id for collection in collections]
     begin = ids.index(after) + 1 if after in ids else 0
-    data = [collection_json(collection) for collection in collections[begin : begin + limit]]
+    counts = parts.folder.catalog.store_files.counts()
+    shown = collections[begin : begin + limit]
+    data = [collection_json(collection, counts.get(collection.collection_id)) for collection in shown]
     return {
         "object": "list",
         "data": data,
@@ -91,7 +120,39 @@ def list_vector_stores(
 def get_vector_store(request: Request, name_or_id: str) -> dict[str, Any]:
     """Return one collection by id or name."""
     parts: Parts = request.app.state.parts
-    return collection_json(parts.folder.catalog.get_collection(name_or_id, counted=True))
+    return counted_json(parts, name_or_id)
+
+
+def counted_json(parts: Parts, name_or_id: str) -> dict[str, Any]:
+    """Return a collection's object with all its counts."""
+    collection = parts.folder.catalog.get_collection(name_or_id, counted=True)
+    return collection_json(collection, parts.folder.catalog.store_files.counts().get(collection.collection_id))
+
+
+@router.post("", summary="Create a collection", openapi_extra=_CREATE_BODY)
+async def create_vector_store(request: Request) -> dict[str, Any]:
+    """Create a collection for the configured embedder; uploads may come into it at once."""
+    asked = parse(CreateStoreRequest, await read_json(request))
+    parts: Parts = request.app.state.parts
+
+    def create() -> dict[str, Any]:
+        files = [find_file(parts.folder, file_id) for file_id in asked.file_ids]
+        name = asked.name if asked.name else f"store-{secrets.token_hex(4)}"
+        collection = parts.folder.create_collection(name)
+        if files:
+            attach(parts.folder, collection.collection_id, files, {}, None)
+        return counted_json(parts, collection.collection_id)
+
+    return await asyncio.to_thread(create)
+
+
+@router.delete("/{name_or_id}", summary="Delete a collection")
+def delete_vector_store(request: Request, name_or_id: str) -> dict[str, Any]:
+    """Delete a collection with all it holds; uploads stay."""
+    parts: Parts = request.app.state.parts
+    collection = parts.folder.catalog.get_collection(name_or_id)
+    parts.folder.delete_collection(collection.name)
+    return {"id": collection.collection_id, "object": "vector_store.deleted", "deleted": True}
 
 
 @router.get("/{name_or_id}/examples", summary="Questions to try on a collection")
@@ -114,12 +175,19 @@ async def search_vector_store(request: Request, name_or_id: str) -> dict[str, An
         top_k=asked.max_num_results,
         filters=flatten(asked.filters),
     )
+    file_ids = await asyncio.to_thread(
+        parts.folder.catalog.store_files.upload_ids, sorted({hit.chunk.document_id for hit in found.hits})
+    )
     threshold = asked.ranking_options.score_threshold if asked.ranking_options else None
     base_url = str(request.base_url).rstrip("/")
     return {
         "object": "vector_store.search_results.page",
         "search_query": [asked.query] if isinstance(asked.query, str) else asked.query,
-        "data": [hit_json(hit, base_url) for hit in found.hits if threshold is None or hit.score >= threshold],
+        "data": [
+            hit_json(hit, base_url, file_ids.get(hit.chunk.document_id))
+            for hit in found.hits
+            if threshold is None or hit.score >= threshold
+        ],
         "has_more": False,
         "next_page": None,
     }

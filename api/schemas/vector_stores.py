@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.errors import RequestError
+from api.schemas.files import attribute_text
 from retrieval.errors import Message
 
 
@@ -50,7 +51,7 @@ def flatten(filters: dict[str, Any] | None) -> dict[str, str]:
         return result
     key, value = filters.get("key"), filters.get("value")
     if kind == "eq" and isinstance(key, str) and isinstance(value, str | int | float):
-        return {key: str(value)}
+        return {key: attribute_text(value)}
     raise RequestError(
         Message(
             en=f"The filter type {kind!r} cannot be used; filters are 'eq', or 'and' over 'eq'.",

@@ -150,5 +150,5 @@ def _files() -> sa.Subquery:
 
 
 def _file(row: Any) -> FileRecord:
-    *columns, is_document = row
-    return FileRecord(*columns, bool(is_document))
+    values: tuple[Any, ...] = (*row[:6], bool(row[6]))
+    return FileRecord(*values)

@@ -61,6 +61,7 @@ OWNERS = {
     "pydantic_settings": {"api/settings.py", "assistant/settings.py", "retrieval/settings.py"},
     "dotenv": {"api/environment.py"},
     "uvicorn": {"api/cli/serve.py"},
+    "python_multipart": {"api/uploading/multipart.py"},
     "tqdm": {"api/cli/output.py"},
     "huggingface_hub": {"assistant/serving/hubs/huggingface.py"},
     "vllm": {"assistant/serving/children/vllm_batch.py"},

@@ -65,6 +65,10 @@ class FakeCatalog:
         self.documents: dict[str, DocumentText] = {}
         self.stored: dict[str, StoredDocument] = {}
         self.chunks: dict[str, Chunk] = {}
+        # Nothing was uploaded and nothing is on its way: services that take files in are tested on real parts.
+        self.uploads = SimpleNamespace(find=lambda file_id: None)
+        self.jobs = SimpleNamespace(find=lambda **_: [])
+        self.store_files = SimpleNamespace(counts=dict, upload_ids=lambda document_ids: {})
 
     def get_collection(self, name_or_id: str, *, counted: bool = False) -> Collection:
         for one in self.collections:

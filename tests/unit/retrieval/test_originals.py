@@ -76,7 +76,7 @@ def test_bytes_that_come_in_pieces_are_hashed_on_the_way(tmp_path):
         incoming.finish()
         assert (incoming.size, incoming.content_hash) == (len(DATA), HASH)
         assert list(originals.hashes()) == []
-        assert incoming.keep() == HASH
+        originals.keep_all([incoming])
     assert originals.get(HASH) == DATA and list(originals.hashes()) == [HASH]
 
 

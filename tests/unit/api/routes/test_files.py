@@ -72,7 +72,7 @@ async def test_part_is_sent_when_a_range_is_asked_for(folder: FakeFolder):
 async def test_unknown_file_is_404(folder: FakeFolder):
     async with client(build(folder, ScriptedAssistant())) as http:
         reply = await http.get("/v1/files/nope/content")
-    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "document_not_found")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "file_not_found")
 
 
 async def test_error_says_so_when_the_original_is_missing(folder: FakeFolder):
