@@ -51,6 +51,7 @@ class Engine(Protocol):
         *,
         delete_missing: bool = False,
         allow_empty: bool = False,
+        ocr: bool = False,
         progress: Callable[[IngestProgress], None] | None = None,
     ) -> IngestReport:
         """Bring files and folders into a collection."""

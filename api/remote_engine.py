@@ -49,6 +49,7 @@ class RemoteEngine:
         *,
         delete_missing: bool = False,
         allow_empty: bool = False,
+        ocr: bool = False,
         progress: Callable[[IngestProgress], None] | None = None,
     ) -> IngestReport:
         """Bring files and folders into a collection; the owner reads them by their absolute paths."""
@@ -58,6 +59,7 @@ class RemoteEngine:
             "collection": collection,
             "delete_missing": delete_missing,
             "allow_empty": allow_empty,
+            "ocr": ocr,
         }
         for kind, value in self._lines("ingest", arguments):
             if kind == "result":

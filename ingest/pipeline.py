@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
@@ -15,7 +16,7 @@ from ingest.errors import IngestError
 from ingest.jobs.failures import record_failures
 from ingest.loaders.formats import suffix_of
 from ingest.moves import Rename, find_moves, rename
-from ingest.ocr.availability import is_on
+from ingest.ocr.availability import is_on, require, with_pictures
 from ingest.recipe import recipe_made, recipe_of
 from ingest.records import TextRecord
 from ingest.report import IngestReport
@@ -23,6 +24,7 @@ from ingest.sandbox.ahead import Parser
 from ingest.sandbox.parse import Parsed, ParseJob, RecordLabel
 from ingest.settings import IngestSettings
 from ingest.sync import FileEntry, Unreadable, check_not_emptied, gone_sources, plan, walk
+from ingest.unread import UnreadDocument, entries_of, file_of, refused_files, unread_documents
 from retrieval.catalog import NewVersion
 from retrieval.data_folder import DataFolder
 from retrieval.settings import RetrievalSettings
@@ -39,6 +41,7 @@ class _Wanted:
     content_hash: str
     recipe: str
     job: ParseJob
+    metadata: Mapping[str, str] = field(default_factory=dict)  # Beside what the content itself says.
 
 
 @dataclass(slots=True)
@@ -88,6 +91,7 @@ class Ingestor:
         *,
         delete_missing: bool = False,
         allow_empty: bool = False,
+        ocr: bool = False,
         progress: Progress | None = None,
     ) -> IngestReport:
         """Bring files and folders into a collection; unchanged ones cost a hash, moved and equal ones no parsing.
@@ -97,6 +101,8 @@ class Ingestor:
             collection: Its name; created when missing.
             delete_missing: Delete documents of the given folders whose files are gone.
             allow_empty: Let that be all of them.
+            ocr: Read pictures, also picture files in folders, whatever the settings say; without any paths, read what
+                the collection holds unread.
             progress: Called as the run goes on.
 
         Returns:
@@ -106,8 +112,17 @@ class Ingestor:
             EmbedderMismatchError: If the collection was built with another embedder.
             EmptiedFolderError: If a folder holds nothing and all of its documents would be deleted.
             DataFolderError: If nothing more can be written; what was finished before is searchable.
+            MissingExtraError: If pictures are to be read and the extra for it is not installed.
         """
         given = [Path(path) for path in paths]
+        if ocr:
+            require()
+            reader = Ingestor(self._folder, with_pictures(self._settings))
+            if not given:
+                return reader._read_unread(collection, progress)
+            return reader.ingest(
+                given, collection, delete_missing=delete_missing, allow_empty=allow_empty, progress=progress
+            )
         target = self._folder.collection(collection, create=True)
         with self._folder.syncing(target.collection_id):
             run = Run(self._folder, target, progress)
@@ -127,6 +142,34 @@ class Ingestor:
                 run.report.deleted = len(gone)
             record_failures(self._folder, run, entries, folders)
             return run.finish()
+
+    def _read_unread(self, collection: str, progress: Progress | None) -> IngestReport:
+        """Read what a collection holds unread: documents with pictures, and files that are nothing but pictures."""
+        target = self._folder.collection(collection)
+        with self._folder.syncing(target.collection_id):
+            run = Run(self._folder, target, progress)
+            documents = unread_documents(run.known)
+            refused = refused_files(self._folder, target.collection_id)
+            uploaded = [record for record in refused if record.origin == "upload"]
+            listed = [record for record in refused if record.origin == "sync"]
+            entries = entries_of(listed, self._settings)
+            run.files_total = len(documents) + len(entries)
+            self._take(chain(self._wanted_unread(documents, run), self._wanted_files(entries, run)), run)
+            record_failures(self._folder, run, entries, [])
+            gone = [record.source_id for record in listed if file_of(record.source_id) is None]
+            self._folder.catalog.jobs.replace_failed(target.collection_id, [], gone)
+            for record in uploaded:
+                self._folder.catalog.jobs.retry(record.job_id, options={"ocr": True})
+            run.report.queued = len(uploaded)
+            return run.finish()
+
+    def _wanted_unread(self, documents: Sequence[UnreadDocument], run: Run) -> Iterator[_Wanted]:
+        for one in documents:
+            run.tell("load", one.source)
+            job = ParseJob(one.source, self._folder.originals.get(one.content_hash))
+            stored = self._folder.catalog.live_version(run.known[one.source_id].document_id)
+            metadata = stored.document.metadata if stored is not None else {}
+            yield _Wanted(one.source_id, one.content_hash, self._recipe, job, metadata)
 
     def ingest_records(
         self, records: Iterable[TextRecord], collection: str = "default", *, progress: Progress | None = None
@@ -222,7 +265,7 @@ def _ready(wanted: _Wanted, parsed: Parsed) -> Ready:
     version = NewVersion(
         source_id=wanted.source_id,
         source=wanted.job.source,
-        document=parsed.document,
+        document=replace(parsed.document, metadata={**wanted.metadata, **parsed.document.metadata}),
         spans=parsed.spans,
         content_hash=wanted.content_hash,
         recipe=recipe_made(wanted.recipe, needs_ocr=parsed.needs_ocr),

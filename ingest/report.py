@@ -55,6 +55,7 @@ class IngestReport:
     Attributes:
         moved: Files with another name and the content that they had.
         chunks: Chunks written by this run.
+        queued: Uploaded files whose jobs were queued again.
         seconds: Wall time.
         warnings: Things to know about files that were ingested, as (source, sentence).
     """
@@ -66,6 +67,7 @@ class IngestReport:
     deleted: int = 0
     failed: list[IngestFailure] = field(default_factory=list)
     chunks: int = 0
+    queued: int = 0
     seconds: float = 0.0
     warnings: list[tuple[str, Message]] = field(default_factory=list)
 
@@ -79,5 +81,6 @@ class IngestReport:
             "deleted": self.deleted,
             "failed": [one.as_dict(language) for one in self.failed],
             "chunks": self.chunks,
+            **({"queued": self.queued} if self.queued else {}),
             "seconds": round(self.seconds, 3),
         }

@@ -20,6 +20,7 @@ def dry_run(
     *,
     delete_missing: bool,
     allow_empty: bool,
+    ocr: bool,
     as_json: bool,
 ) -> int:
     """Tell what a run would do; 1 if a file would fail.
@@ -27,8 +28,10 @@ def dry_run(
     Raises:
         EmbedderMismatchError: As the run would.
         EmptiedFolderError: As the run would.
+        MissingExtraError: As the run would.
     """
     from api.wiring import ingest_settings
+    from ingest.ocr.availability import require, with_pictures
     from ingest.preview import preview
     from retrieval.catalog.peek import peek
     from retrieval.models import Collection
@@ -38,9 +41,11 @@ def dry_run(
     held = peek(settings.data_dir.expanduser() / "catalog.db", collection)
     if held.embedder is not None:
         check_embedder(Collection("", collection, held.embedder, held.dim, 0.0), settings.retrieval().embedder)
-    told = preview(
-        paths, held.sources, ingest_settings(settings), delete_missing=delete_missing, allow_empty=allow_empty
-    )
+    how = ingest_settings(settings)
+    if ocr:
+        require()
+        how = with_pictures(how)
+    told = preview(paths, held.sources, how, delete_missing=delete_missing, allow_empty=allow_empty)
     if as_json:
         out_json(told.as_dict(session.language))
     else:

@@ -25,7 +25,7 @@ def build(say: Say) -> click.Command:
         "ingest",
         say,
         run,
-        click.Argument(["paths"], nargs=-1, required=True, metavar=say("路径...", "PATH...")),
+        click.Argument(["paths"], nargs=-1, metavar=say("路径...", "PATH...")),
         collection_option(say),
         click.Option(
             ["--delete-missing"],
@@ -38,6 +38,14 @@ def build(say: Say) -> click.Command:
             help=say(
                 "与 --delete-missing 同用：文件夹空了也照样删除其全部文档",
                 "with --delete-missing: also where a folder holds nothing any more",
+            ),
+        ),
+        click.Option(
+            ["--ocr"],
+            is_flag=True,
+            help=say(
+                "识别扫描页和图片，文件夹中的图片也导入；不给路径时，补读集合中未识别的内容",
+                "read scanned pages and pictures, also in folders; without paths: what the collection holds unread",
             ),
         ),
         click.Option(
@@ -71,6 +79,7 @@ def run(
     collection: str,
     delete_missing: bool,
     allow_empty: bool,
+    ocr: bool,
     dry_run: bool,
     watch: bool,
     as_json: bool,
@@ -78,7 +87,9 @@ def run(
     """Ingest; 1 if a file failed, with everything else done."""
     session = session_of(ctx)
     check_options(session.say, {"--watch": watch, "--json": as_json, "--dry-run": dry_run})
-    wanted = Wanted(paths, collection, delete_missing, allow_empty)
+    if not paths and (not ocr or watch or dry_run):
+        raise click.UsageError(session.say("缺少参数 路径...", "Missing PATH..."))
+    wanted = Wanted(paths, collection, delete_missing, allow_empty, ocr)
     if dry_run:
         from api.cli import dry_run as dry
 
@@ -101,6 +112,7 @@ class Wanted:
     collection: str
     delete_missing: bool = False
     allow_empty: bool = False
+    ocr: bool = False
 
 
 def check_options(say: Say, given: Mapping[str, bool]) -> None:
@@ -120,6 +132,7 @@ def ingest(session: Session, wanted: Wanted) -> IngestReport:
                 wanted.collection,
                 delete_missing=wanted.delete_missing,
                 allow_empty=wanted.allow_empty,
+                ocr=wanted.ocr,
                 progress=meter,
             )
         finally:
@@ -169,9 +182,11 @@ def summary(report: IngestReport, say: Say) -> str:
     """Return a run in one line."""
     failed, moved = len(report.failed), report.moved
     moved_zh, moved_en = (f"移动 {moved}，", f"{moved} moved, ") if moved else ("", "")
+    queued_zh = f"；{report.queued} 个上传的文件重新排队" if report.queued else ""
+    queued_en = f"; {report.queued} uploaded files queued again" if report.queued else ""
     return say(
         f"新增 {report.added}，更新 {report.updated}，未变 {report.skipped}，{moved_zh}删除 {report.deleted}，"
-        f"失败 {failed}；写入 {report.chunks} 个片段，用时 {report.seconds:.1f} 秒",
-        f"{report.added} added, {report.updated} updated, {report.skipped} unchanged, {moved_en}"
-        f"{report.deleted} deleted, {failed} failed; {report.chunks} chunks written in {report.seconds:.1f} s",
+        f"失败 {failed}；写入 {report.chunks} 个片段，用时 {report.seconds:.1f} 秒{queued_zh}",
+        f"{report.added} added, {report.updated} updated, {report.skipped} unchanged, {moved_en}{report.deleted} "
+        f"deleted, {failed} failed; {report.chunks} chunks written in {report.seconds:.1f} s{queued_en}",
     )

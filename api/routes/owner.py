@@ -111,6 +111,7 @@ async def ingest(engine: LocalEngine, arguments: Json) -> AsyncIterator[Json]:
                 arguments["collection"],
                 delete_missing=arguments["delete_missing"],
                 allow_empty=arguments.get("allow_empty", False),
+                ocr=arguments.get("ocr", False),
                 progress=tell,
             )
         except Interrupted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from functools import cache
 
-from ingest.settings import OcrSettings
+from ingest.settings import IngestSettings, OcrSettings
 from retrieval.errors import Message, MissingExtraError
 
 MAX_THREADS = 4
@@ -22,6 +22,12 @@ def is_installed() -> bool:
 def is_on(settings: OcrSettings) -> bool:
     """Tell whether pictures are read: wanted, and the extra is there."""
     return settings.mode == "auto" and is_installed()
+
+
+def with_pictures(settings: IngestSettings) -> IngestSettings:
+    """Return settings by which pictures are read, also those that lie in folders."""
+    ocr = settings.load.ocr.model_copy(update={"mode": "auto", "folders": True})
+    return settings.model_copy(update={"load": settings.load.model_copy(update={"ocr": ocr})})
 
 
 def require() -> None:
