@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from assistant.checking.facts import Date, Number, facts_of, without_facts
+from assistant.checking.facts import Date, Number, read
 from retrieval.keyword.tokens import tokenize_folded
 
 SENTENCE_END = re.compile(r"[。！？!?\n]|\.\s")
@@ -77,8 +77,7 @@ def _read(folded: str) -> Iterator[Clause]:
     for sentence in SENTENCE_END.split(folded):
         before: list[frozenset[str]] = []
         for text in CLAUSE_END.split(sentence):
-            facts = facts_of(text)
-            words = without_facts(text)
+            facts, words = read(text)
             tokens = frozenset(tokenize_folded(words))
             if not tokens and not facts.places:
                 continue

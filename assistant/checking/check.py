@@ -15,10 +15,10 @@ from assistant.checking.support import (
     Claim,
     Passage,
     Verdict,
+    Wanted,
     is_sound_frame,
     judge,
     share_held,
-    tokens_of,
 )
 from assistant.events import Citation, DroppedCitation, DropReason
 from assistant.sources.source import Source
@@ -60,7 +60,7 @@ class Checked:
 
 
 class _Held:
-    """A source, read once; what only some answers need is read when they do."""
+    """A source, read once, when an answer needs it."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -70,13 +70,8 @@ class _Held:
         return Passage.of([scored.chunk for scored in self.source.chunks], self.source.table_header)
 
     @cached_property
-    def tokens(self) -> frozenset[str]:
-        """The passage's, without reading the rest of it: most sources support no sentence without a marker."""
-        return tokens_of([scored.chunk for scored in self.source.chunks], self.source.table_header)
-
-    @cached_property
     def quotable(self) -> tuple[Quotable, ...]:
-        return tuple(map(Quotable.of, self.source.chunks))
+        return tuple(map(Quotable, self.source.chunks))
 
 
 class SentenceCheck:
@@ -118,10 +113,6 @@ class SentenceCheck:
         """Return a source's text, read."""
         return self._held[number].passage
 
-    def tokens(self, number: int) -> frozenset[str]:
-        """Return a source's characters, pairs and words."""
-        return self._held[number].tokens
-
     def has(self, number: int) -> bool:
         """Whether the number stands for a source."""
         return number in self._held
@@ -139,7 +130,7 @@ class SentenceCheck:
     @cached_property
     def everything(self) -> Passage:
         """All sources and the question, read as one."""
-        asked = Passage.of_text(self._question)
+        asked = Passage(self._question)
         return Passage.joined([*(held.passage for held in self._held.values()), asked])
 
     def in_context(self, claim: Claim) -> Claim:
@@ -208,7 +199,11 @@ class _Run:
             return True
         in_context = self._sources.in_context(claim)
         others = [number for number in self._sources.numbers() if number not in cited]
-        held = {number: share_held(in_context.weights, self._sources.tokens(number)) for number in others}
+        wanted = Wanted.of(in_context.weights)
+        held = {
+            number: share_held(in_context.weights, self._sources.passage(number).tokens.held(wanted))
+            for number in others
+        }
         found = [(self._judge(at, number, in_context), number) for number in others if held[number] >= MIN_DOUBT]
         found.sort(key=lambda one: -one[0].covered)
         for verdict, number in found:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retrieval.keyword.tokens import words
@@ -108,6 +108,7 @@ _ENGLISH = {
     **{"nineteen": 19, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80},
     "ninety": 90,
 }
+_LETTERS = "".join(sorted({name[0] for name in (*_MONTHS, *_ENGLISH)}))
 _ENGLISH_SCALES = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9}
 
 # Unit word -> spellings, longest first within the pattern; a number counts as another's equal only in the same unit.
@@ -170,6 +171,8 @@ _MEASURED = "|".join(
 )
 
 _SCAN = re.compile(
+    # What any of these begins with: it spares most places of a text all the rest.
+    rf"(?=[\d¥$€{_HAN[1:-1]}{_LETTERS}])(?:"
     rf"(?<![\d.])(?P<y1>\d{{4}})\s*[-/.]\s*(?P<m1>\d{{1,2}})\s*[-/.]\s*(?P<d1>\d{{1,2}})(?![\d.])"
     rf"|(?<![\d.])(?P<y2>\d{{4}}|[{_DIGITS}]{{4}})\s*年(?!代)(?:\s*(?P<m2>\d{{1,2}}|{_HAN}{{1,2}})\s*月份?"
     rf"(?:\s*(?P<d2>\d{{1,2}}|{_HAN}{{1,3}})\s*[日号])?)?"
@@ -182,7 +185,7 @@ _SCAN = re.compile(
     r"(?:hundred|thousand|million|billion)\b)?\s?" + _AFTER.format("unit") + r"(?![a-z\d])"
     rf"|(?P<han>{_HAN}{{2,}}(?:点[{_DIGITS}]+)?|{_HAN}点[{_DIGITS}]+(?![十分])){_AFTER.format('han_unit')}"
     rf"|(?P<one>{_HAN})(?P<one_unit>{_MEASURED})"
-    rf"|\b(?P<word>{'|'.join(_ENGLISH)})\b(?:[\s-]+(?P<word_scale>{'|'.join(_ENGLISH_SCALES)}))?\s*(?P<word_unit>{_UNIT})?"
+    rf"|\b(?P<word>{'|'.join(_ENGLISH)})\b(?:[\s-]+(?P<word_scale>{'|'.join(_ENGLISH_SCALES)}))?\s*(?P<word_unit>{_UNIT})?)"
 )
 # What stands there in other words than numbers.
 _NO_NUMBERS = frozenset(
@@ -192,23 +195,33 @@ _NO_NUMBERS = frozenset(
 
 def facts_of(folded: str) -> Facts:
     """Return the facts of a folded text."""
+    return read(folded)[0]
+
+
+def read(folded: str) -> tuple[Facts, str]:
+    """Return the facts of a folded text, and the text without them."""
     numbers: set[Number] = set()
     dates: set[Date] = set()
     places: list[tuple[Number | Date, str, str]] = []
-    for found, start, end in _found(folded):
+    rest: list[str] = []
+    position = 0
+    for match in _SCAN.finditer(folded):
+        start, end = match.span()
+        rest.append(folded[position:start])
+        position = end
+        groups = {key: text for key, text in match.groupdict().items() if text}
+        found = _date(groups) or _percent(groups.get("percent")) or _counted(groups)
+        if found is None:
+            continue
         if isinstance(found, Date):
             dates.add(found)
         else:
             numbers.add(found)
         places.append((found, folded[max(0, start - AROUND) : start], folded[end : end + AROUND]))
+    words_alone = " ".join([*rest, folded[position:]])
     # What was read as a number or date is no name any more: km, march, five.
-    names = frozenset(word for word in words(without_facts(folded)) if not word[0].isdigit() and len(word) > 1)
-    return Facts(frozenset(numbers), frozenset(dates), names, tuple(places))
-
-
-def without_facts(folded: str) -> str:
-    """Return a folded text with a space in place of each number and date."""
-    return _SCAN.sub(" ", folded)
+    names = frozenset(word for word in words(words_alone) if not word[0].isdigit() and len(word) > 1)
+    return Facts(frozenset(numbers), frozenset(dates), names, tuple(places)), words_alone
 
 
 def numeral(text: str) -> float | None:
@@ -235,28 +248,16 @@ def _value(digit: str) -> int:
     return "零一二三四五六七八九".index(digit.replace("〇", "零"))
 
 
-def _found(folded: str) -> Iterator[tuple[Number | Date, int, int]]:
-    for match in _SCAN.finditer(folded):
-        groups = match.groupdict()
-        found = _date(groups) or _percent(groups["percent"]) or _counted(groups)
-        if found is not None:
-            yield found, match.start(), match.end()
-
-
 def _percent(text: str | None) -> Number | None:
     value = _number(text) if text else None
     return None if value is None else Number(value, "%")
 
 
-def _date(groups: dict[str, str | None]) -> Date | None:
-    parts = []
-    for part in "ymd":
-        text = next((value for key, value in groups.items() if key[0] == part and key[1:].isdigit() and value), None)
-        parts.append(_part(text) if text else None)
-    year, month, day = parts
-    if year is None and month is None:
+def _date(groups: dict[str, str]) -> Date | None:
+    parts = {key[0]: _part(text) for key, text in groups.items() if key[0] in "ymd" and key[1:].isdigit()}
+    if "y" not in parts and "m" not in parts:
         return None
-    return Date(year, month, day)
+    return Date(parts.get("y"), parts.get("m"), parts.get("d"))
 
 
 def _part(text: str) -> int:
@@ -269,14 +270,16 @@ def _number(text: str) -> float | None:
     return float(text.replace(",", "")) if text[0].isdecimal() else numeral(text)
 
 
-def _counted(groups: dict[str, str | None]) -> Number | None:
-    if (word := groups["word"]) is not None:
-        scale = _ENGLISH_SCALES.get(groups["word_scale"] or "", 1.0)
-        return Number(_ENGLISH[word] * scale, _unit(groups["word_unit"]))
-    if (arabic := groups["arabic"]) is not None:
-        money = {"¥": "cny", "$": "usd", "€": "eur"}.get(groups["money"] or "")
-        return _decade(Number(float(arabic.replace(",", "")) * _scale(groups["scale"]), money or _unit(groups["unit"])))
-    han, unit = groups["han"] or groups["one"], groups["han_unit"] or groups["one_unit"]
+def _counted(groups: dict[str, str]) -> Number | None:
+    if (word := groups.get("word")) is not None:
+        scale = _ENGLISH_SCALES.get(groups.get("word_scale", ""), 1.0)
+        return Number(_ENGLISH[word] * scale, _unit(groups.get("word_unit")))
+    if (arabic := groups.get("arabic")) is not None:
+        money = {"¥": "cny", "$": "usd", "€": "eur"}.get(groups.get("money", ""))
+        return _decade(
+            Number(float(arabic.replace(",", "")) * _scale(groups.get("scale")), money or _unit(groups.get("unit")))
+        )
+    han, unit = groups.get("han") or groups.get("one"), groups.get("han_unit") or groups.get("one_unit")
     if han is None or (han in _NO_NUMBERS and not unit):
         return None
     value = numeral(han)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from assistant.checking.facts import facts_of
-from assistant.checking.support import Claim, has_number, share_held
+from assistant.checking.facts import Number, facts_of
+from assistant.checking.support import Claim, Text, Wanted, has_number, share_held
 from retrieval.keyword.folding import fold, fold_with_offsets, original_span
-from retrieval.keyword.tokens import tokenize_folded
 from retrieval.models import ScoredChunk
 from retrieval.rerankers.coverage import sentence_spans
 
@@ -24,30 +24,28 @@ CELL = " | "
 _LIST_MARK = re.compile(r"\d{1,3}\.")
 
 
-@dataclass(frozen=True, slots=True)
 class Quotable:
     """A chunk's sentences, read once.
 
     Args:
         scored: The chunk.
-        spans: Where they lie in its text; every table row whole.
-        tokens: Of each one.
-        numbers: Of each one: the values, those of dates too, with their units.
+
+    Attributes:
+        scored: The chunk.
+        spans: Where the sentences lie in its text; every table row whole.
+        sentences: Folded.
     """
 
-    scored: ScoredChunk
-    spans: tuple[Span, ...]
-    tokens: tuple[frozenset[str], ...]
-    numbers: tuple[Mapping[float, frozenset[str]], ...]
-
-    @classmethod
-    def of(cls, scored: ScoredChunk) -> Quotable:
-        """Read a chunk."""
+    def __init__(self, scored: ScoredChunk) -> None:
         text = scored.chunk.text
-        spans = tuple(quotable_spans(text)) or ((0, len(text)),)
-        folded = [fold(text[start:end]) for start, end in spans]
-        tokens = tuple(frozenset(tokenize_folded(one)) for one in folded)
-        return cls(scored, spans, tokens, tuple(facts_of(one).values() for one in folded))
+        self.scored = scored
+        self.spans: tuple[Span, ...] = tuple(quotable_spans(text)) or ((0, len(text)),)
+        self.sentences = tuple(Text(fold(text[start:end])) for start, end in self.spans)
+
+    @cached_property
+    def numbers(self) -> tuple[Mapping[float, frozenset[str]], ...]:
+        """Of each sentence: the values, those of dates too, with their units."""
+        return tuple(facts_of(one.folded).values() for one in self.sentences)
 
 
 def quotable_spans(text: str) -> list[Span]:
@@ -72,16 +70,17 @@ def best_quote(claim: Claim, chunks: Sequence[Quotable]) -> tuple[ScoredChunk, S
     """
     if (found := _verbatim(claim, chunks)) is not None:
         return found
-    _, held, at = max(
-        ((_worth(claim, held, at, at + 1), held, at) for held in chunks for at in range(len(held.spans))),
-        key=lambda one: one[0],
+    wanted, numbers = Wanted.of(claim.weights), claim.numbers
+    said = [_Said(held, claim.weights, [one.held(wanted) for one in held.sentences], numbers) for held in chunks]
+    _, one, at = max(
+        ((one.worth(at, at + 1), one, at) for one in said for at in range(len(one.tokens))), key=lambda found: found[0]
     )
     first, last = at, at + 1
-    worth = _worth(claim, held, first, last)
+    worth = one.worth(first, last)
     for start, end in ((at - 1, at + 1), (at, at + 2)):
-        if start >= 0 and end <= len(held.spans) and _worth(claim, held, start, end) >= worth + WORTH_A_SENTENCE:
-            first, last, worth = start, end, _worth(claim, held, start, end)
-    return held.scored, (held.spans[first][0], held.spans[last - 1][1])
+        if start >= 0 and end <= len(one.tokens) and one.worth(start, end) >= worth + WORTH_A_SENTENCE:
+            first, last, worth = start, end, one.worth(start, end)
+    return one.held.scored, (one.held.spans[first][0], one.held.spans[last - 1][1])
 
 
 def locate(words: str, text: str) -> Span | None:
@@ -110,7 +109,19 @@ def _verbatim(claim: Claim, chunks: Sequence[Quotable]) -> tuple[ScoredChunk, Sp
     return None
 
 
-def _worth(claim: Claim, held: Quotable, first: int, last: int) -> float:
-    tokens = held.tokens[first].union(*held.tokens[first + 1 : last])
-    known = [number for number in claim.numbers if any(has_number(one, number) for one in held.numbers[first:last])]
-    return share_held(claim.weights, tokens) + FACT_WEIGHT * len(known)
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a chunk's sentences say of a claim: which of its tokens each has."""
+
+    held: Quotable
+    weights: Mapping[str, float]
+    tokens: Sequence[set[str]]
+    numbers: Sequence[Number]
+
+    def worth(self, first: int, last: int) -> float:
+        tokens = self.tokens[first].union(*self.tokens[first + 1 : last])
+        known = 0
+        if self.numbers:
+            places = self.held.numbers[first:last]
+            known = sum(any(has_number(one, number) for one in places) for number in self.numbers)
+        return share_held(self.weights, tokens) + FACT_WEIGHT * known

@@ -9,15 +9,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from assistant.checking.binding import Clause, bound_elsewhere, clauses_of
-from assistant.checking.facts import AROUND, Date, Facts, Number, facts_of, without_facts
+from assistant.checking.facts import AROUND, Date, Facts, Number, facts_of, read
 from assistant.checking.polarity import contradicts
 from assistant.events import DropReason
-from retrieval.keyword.folding import HAN_RANGES, fold
-from retrieval.keyword.tokens import is_single, tokenize, tokenize_folded
+from retrieval.keyword.folding import HAN_RANGES, fold, fold_chunk
+from retrieval.keyword.tokens import is_pair, is_single, tokenize, tokenize_folded
+from retrieval.keyword.tokens import words as words_in
 from retrieval.models import Chunk
 from retrieval.rerankers.coverage import sentence_spans
-
-Span = tuple[int, int]
 
 _HAN_RUN = re.compile("[" + "".join(f"{chr(first)}-{chr(end - 1)}" for first, end in HAN_RANGES) + "]+")
 _HAN = re.compile("[" + "".join(f"{chr(first)}-{chr(end - 1)}" for first, end in HAN_RANGES) + "]")
@@ -136,11 +135,11 @@ class Claim:
     def of(cls, sentence: str) -> Claim:
         """Read a sentence as the model wrote it, its markers taken out."""
         folded = _STOCK.sub(" ", fold(sentence))
-        words = without_facts(folded)
+        facts, words = read(folded)
         return cls(
             folded,
             words,
-            facts_of(folded),
+            facts,
             _weights_of(words),
             tuple(_GAPS.sub("", one) for one in _TITLE.findall(folded)),
             tuple(_GAPS.sub("", one) for one in _QUOTED.findall(fold(sentence))),
@@ -149,91 +148,146 @@ class Claim:
         )
 
 
-@dataclass(frozen=True)
-class Passage:
-    """What may support it: neighbouring chunks with title and heading, read once for many sentences.
+class Text:
+    """A folded text that is asked for tokens: most texts for few of them, so no list of all of them is made.
+
+    A pair of characters written without spaces is a token wherever it stands; words are looked for once they are asked.
 
     Args:
-        folded: Title, heading and text, folded.
-        bare: The same without punctuation and white space.
-        facts: Its numbers, dates and names.
-        numbers: Each value, those of dates too, with the units it has.
-        tokens: Characters, pairs and words.
-        context: Those of title and heading.
-        sentences: Folded, each with its tokens, in reading order.
-        text: Folded, without title and heading.
-        has_han: Whether it is Chinese.
+        folded: The text.
     """
 
-    folded: str
-    bare: str
-    facts: Facts
-    numbers: Mapping[float, frozenset[str]]
-    tokens: frozenset[str]
-    context: frozenset[str]
-    sentences: tuple[tuple[str, frozenset[str]], ...]
-    text: str
-    has_han: bool
+    __slots__ = ("_words", "folded")
+
+    def __init__(self, folded: str) -> None:
+        self.folded = folded
+        self._words: AbstractSet[str] | None = None
+
+    def held(self, wanted: Wanted) -> set[str]:
+        """Return those of some tokens that the text has."""
+        folded = self.folded
+        found = {pair for pair in wanted.pairs if pair in folded}
+        if wanted.words:
+            if self._words is None:
+                self._words = words_in(folded)
+            found |= wanted.words & self._words
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Tokens to look for: pairs of characters, and words."""
+
+    pairs: tuple[str, ...]
+    words: frozenset[str]
+
+    @classmethod
+    def of(cls, weights: Mapping[str, float]) -> Wanted:
+        """Return what a sentence's weights are of."""
+        pairs = tuple(filter(is_pair, weights))
+        return cls(pairs, frozenset(weights).difference(pairs) if len(pairs) < len(weights) else frozenset())
+
+
+class Passage:
+    """What may support it: neighbouring chunks with title and heading; each thing is read when it is asked for.
+
+    Args:
+        said: The text.
+        around: Title and heading.
+    """
+
+    def __init__(self, said: str, around: str = "") -> None:
+        self._said = fold_chunk(said)
+        self._around = fold(around)
+
+    @cached_property
+    def folded(self) -> str:
+        """Title, heading and text."""
+        return f"{self._around}\n{self._said}"
+
+    @cached_property
+    def bare(self) -> str:
+        """The same without punctuation and white space."""
+        return _GAPS.sub("", self.folded)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Its numbers, dates and names."""
+        return facts_of(self.folded)
+
+    @cached_property
+    def numbers(self) -> Mapping[float, frozenset[str]]:
+        """Each value, those of dates too, with the units it has."""
+        return self.facts.values()
+
+    @cached_property
+    def tokens(self) -> Text:
+        """To ask for what it holds."""
+        return Text(self.folded)
+
+    @cached_property
+    def context(self) -> Text:
+        """To ask for what title and heading hold."""
+        return Text(self._around)
+
+    @cached_property
+    def sentences(self) -> tuple[Text, ...]:
+        """Those of the text, in reading order."""
+        return tuple(Text(self._said[start:end]) for start, end in sentence_spans(self._said))
+
+    @cached_property
+    def has_han(self) -> bool:
+        """Whether the text is Chinese."""
+        return has_han(self._said)
 
     @cached_property
     def clauses(self) -> tuple[Clause, ...]:
         """Each with its tokens, numbers and dates, in reading order; read for sentences that tell some."""
-        return clauses_of(self.text)
+        return clauses_of(self._said)
 
     @classmethod
     def joined(cls, passages: Sequence[Passage]) -> Passage:
         """Return several read as one."""
-        numbers: dict[float, frozenset[str]] = {}
-        for passage in passages:
-            for value, units in passage.numbers.items():
-                numbers[value] = numbers.get(value, frozenset()) | units
-        return cls(
-            folded="\n".join(passage.folded for passage in passages),
-            bare="\n".join(passage.bare for passage in passages),
-            facts=Facts.joined([passage.facts for passage in passages]),
-            numbers=numbers,
-            tokens=frozenset().union(*(passage.tokens for passage in passages)),
-            context=frozenset().union(*(passage.context for passage in passages)),
-            sentences=tuple(sentence for passage in passages for sentence in passage.sentences),
-            text="\n".join(passage.text for passage in passages),
-            has_han=any(passage.has_han for passage in passages),
-        )
+        return _Joined(passages)
 
     @classmethod
     def of(cls, chunks: Sequence[Chunk], table_header: str = "") -> Passage:
         """Read chunks of one version, and the header of the table that they begin in."""
-        return cls.of_text(*_said_and_around(chunks, table_header))
-
-    @classmethod
-    def of_text(cls, said: str, around: str = "") -> Passage:
-        """Read any text, and what is said around it."""
-        context, text = fold(around), fold(said)
-        folded = f"{context}\n{text}"
-        facts = facts_of(folded)
-        sentences = tuple((one, frozenset(tokenize_folded(one))) for one in _sentences(text))
-        known = frozenset(tokenize_folded(context))
-        return cls(
-            folded=folded,
-            bare=_GAPS.sub("", folded),
-            facts=facts,
-            numbers=facts.values(),
-            tokens=known.union(tokenize_folded(text)),
-            context=known,
-            sentences=sentences,
-            text=text,
-            has_han=has_han(text),
-        )
+        lines = [*(chunk.context_line for chunk in chunks), table_header]
+        return cls("\n".join(chunk.text for chunk in chunks), "\n".join(dict.fromkeys(lines)))
 
 
-def tokens_of(chunks: Sequence[Chunk], table_header: str = "") -> frozenset[str]:
-    """Return the tokens of what `Passage.of` would read."""
-    said, around = _said_and_around(chunks, table_header)
-    return frozenset(tokenize_folded(fold(around))).union(tokenize_folded(fold(said)))
+class _Joined(Passage):
+    """Several passages read as one; no fact reaches from one into the next."""
 
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self._passages = passages
+        self._said = "\n".join(passage._said for passage in passages)
+        self._around = "\n".join(passage._around for passage in passages)
 
-def _said_and_around(chunks: Sequence[Chunk], table_header: str) -> tuple[str, str]:
-    lines = [*(chunk.context_line for chunk in chunks), table_header]
-    return "\n".join(chunk.text for chunk in chunks), "\n".join(dict.fromkeys(lines))
+    @cached_property
+    def folded(self) -> str:
+        return "\n".join(passage.folded for passage in self._passages)
+
+    @cached_property
+    def bare(self) -> str:
+        return "\n".join(passage.bare for passage in self._passages)
+
+    @cached_property
+    def facts(self) -> Facts:
+        return Facts.joined([passage.facts for passage in self._passages])
+
+    @cached_property
+    def numbers(self) -> Mapping[float, frozenset[str]]:
+        numbers: dict[float, frozenset[str]] = {}
+        for passage in self._passages:
+            for value, units in passage.numbers.items():
+                numbers[value] = numbers.get(value, frozenset()) | units
+        return numbers
+
+    @cached_property
+    def sentences(self) -> tuple[Text, ...]:
+        return tuple(sentence for passage in self._passages for sentence in passage.sentences)
 
 
 def judge(claim: Claim, passage: Passage) -> Verdict:
@@ -243,7 +297,7 @@ def judge(claim: Claim, passage: Passage) -> Verdict:
     of its words must be there, and near each other. In another language than the passage only the first can be
     compared: such a sentence counts as supported, unsurely, where nothing speaks against it.
     """
-    covered = share_held(claim.weights, passage.tokens)
+    covered = share_held(claim.weights, passage.tokens.held(Wanted.of(claim.weights)))
     same_language = claim.has_han == passage.has_han or (claim.has_han and covered > 0.5)
     reason = _wrong_fact(claim, passage, same_language)
     if reason is not None:
@@ -352,23 +406,26 @@ def _is_part(fact: Number | Date, others: Iterable[Number | Date]) -> bool:
 
 def _nearest(claim: Claim, passage: Passage) -> tuple[float, str]:
     """Return the share of a sentence that some sentences in a row hold, and the one of them that says most."""
-    wanted = claim.weights.keys()
-    given = wanted & passage.context
-    held = [wanted & tokens for _, tokens in passage.sentences]
+    wanted = Wanted.of(claim.weights)
+    given = passage.context.held(wanted)
+    held = [sentence.held(wanted) for sentence in passage.sentences]
     shares = [0.0]
     best = (-1.0, "")
     for at, own in enumerate(held):
+        if not own and best[0] >= 0:
+            continue  # what begins here says no more than what begins behind it
         shares.append(share_held(claim.weights, given.union(*held[at : at + _NEAR])))
         alone = share_held(claim.weights, own)
         if alone > best[0]:
-            best = (alone, passage.sentences[at][0])
+            best = (alone, passage.sentences[at].folded)
     return max(shares), best[1]
 
 
 def _missing(words: str, passage: Passage) -> tuple[float, float]:
     """Return how many Chinese characters are not in a passage, and most of them in a row; everyday ones count half."""
     total = longest = 0.0
-    unknown = [" " if one in passage.tokens or one in _FUNCTION else one for one in words]
+    folded = passage.folded
+    unknown = [" " if one in _FUNCTION or one in folded else one for one in words]
     for stretch in _HAN_RUN.findall("".join(unknown)):
         run = sum(0.5 if character in _EVERYDAY else 1.0 for character in stretch)
         total += run
@@ -392,7 +449,3 @@ def _weight(token: str) -> float:
     if token[0].isascii():
         return 0.1 if token in _ENGLISH else 2.0
     return sum(0.25 if character in _FUNCTION else 1.0 for character in token) / len(token)
-
-
-def _sentences(text: str) -> list[str]:
-    return [text[start:end] for start, end in sentence_spans(text)]

@@ -11,7 +11,7 @@ CHUNK = source(TEXT, start=100)
 
 
 def quoted(claim: str, *texts: str) -> str:
-    chunks = [Quotable.of(source(text, name=f"{text[:3]}.txt")) for text in texts or (TEXT,)]
+    chunks = [Quotable(source(text, name=f"{text[:3]}.txt")) for text in texts or (TEXT,)]
     scored, (start, end) = best_quote(Claim.of(claim), chunks)
     return scored.chunk.text[start:end]
 
