@@ -38,6 +38,7 @@ from retrieval.errors import HuoziError
 
 if TYPE_CHECKING:
     from api.settings import Settings
+    from ingest.jobs.runner import JobRunner
     from retrieval.data_folder import DataFolder
 
 
@@ -84,6 +85,18 @@ def own_url(settings: Settings) -> str | None:
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
+def _start_jobs(settings: Settings, folder: DataFolder) -> JobRunner | None:
+    """Begin to work on uploaded files; not in a folder that is a test's own."""
+    from api.wiring import build_jobs
+    from retrieval.data_folder import DataFolder
+
+    if not isinstance(folder, DataFolder):
+        return None
+    runner = build_jobs(settings, folder)
+    runner.start()
+    return runner
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     folder, assistant = app.state.given
@@ -94,13 +107,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         built = await asyncio.to_thread(build, app.state.settings, url=own_url(app.state.settings))
         folder, assistant = folder or built.folder, assistant or built.assistant
     folder.answers_meanwhile = True
-    app.state.parts = Parts(folder, assistant)
+    jobs = await asyncio.to_thread(_start_jobs, app.state.settings, folder)
+    app.state.parts = Parts(folder, assistant, jobs)
     if app.state.settings.llm.base_url is not None:
         # Seconds of imports that the first question would wait for; in a thread, so that the page is there at once.
         app.state.warm_up = asyncio.create_task(asyncio.to_thread(import_module, "langchain_openai"))
     try:
         yield
     finally:
+        if jobs is not None:
+            await asyncio.to_thread(jobs.stop)
         await assistant.aclose()
         if app.state.model_client is not None:
             await app.state.model_client.aclose()

@@ -66,6 +66,10 @@ class Keys(Protocol):
 class ShowsJobs(Protocol):
     """What the routes ask of what works on jobs."""
 
+    @property
+    def n_changes(self) -> int:
+        """A number that grows with every change of any job."""
+
     def shown(self, record: JobRecord, /) -> JobRecord:
         """Return a job with what is known of it at this moment: stage and counts."""
 

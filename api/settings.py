@@ -21,7 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from api.environment import PREFIX, read_variables
 from assistant.settings import AnswerSettings, LlmSettings, TraceSettings
-from ingest.settings import LoadSettings, OcrSettings
+from ingest.settings import JobSettings, LoadSettings, OcrSettings
 from retrieval.embedders import check_spec, default_embedder
 from retrieval.errors import HuoziError, Language, Message, SettingsError
 from retrieval.settings import RankingSettings, RetrievalSettings
@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(default=200, ge=1, le=10_000, description="most MB of one file")
     parse: LoadSettings = LoadSettings()
     ocr: OcrSettings = OcrSettings()
+    jobs: JobSettings = JobSettings()
     language: Language = Field(default="zh", description="of messages, help and the web page")
     ranking: RankingSettings = RankingSettings()
     answer: AnswerSettings = AnswerSettings()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from assistant import Assistant
     from assistant.trace_log import TraceLog
     from ingest import Ingestor
+    from ingest.jobs.runner import JobRunner
     from ingest.settings import IngestSettings
     from retrieval.data_folder import DataFolder
 
@@ -97,4 +98,11 @@ def ingest_settings(settings: Settings) -> IngestSettings:
     from ingest.settings import IngestSettings
 
     load = settings.parse.model_copy(update={"ocr": settings.ocr})
-    return IngestSettings(max_upload_mb=settings.max_upload_mb, load=load)
+    return IngestSettings(max_upload_mb=settings.max_upload_mb, load=load, jobs=settings.jobs)
+
+
+def build_jobs(settings: Settings, folder: DataFolder) -> JobRunner:
+    """Return what works on the uploaded files of an open data folder, not started."""
+    from ingest.jobs.runner import JobRunner
+
+    return JobRunner(folder, ingest_settings(settings))

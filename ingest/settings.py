@@ -68,6 +68,16 @@ class SplitSettings(BaseModel):
     min_chars: int = Field(default=80, ge=0, description="a shorter chunk is joined to a neighbour where one fits")
 
 
+class JobSettings(BaseModel):
+    """The queue of uploaded files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    attempts: int = Field(default=8, ge=1, le=100, description="how often a job is begun that passing troubles stop")
+    days: float = Field(default=7.0, gt=0, description="days for which completed and cancelled jobs are kept")
+    max_ended: int = Field(default=10_000, ge=0, description="most completed and cancelled jobs that are kept")
+
+
 class IngestSettings(BaseModel):
     """Everything ingestion can be told."""
 
@@ -76,6 +86,7 @@ class IngestSettings(BaseModel):
     max_upload_mb: int = Field(default=200, ge=1, description="most MB of one file")
     load: LoadSettings = LoadSettings()
     split: SplitSettings = SplitSettings()
+    jobs: JobSettings = JobSettings()
     parse_apart: Literal["auto", "always", "never"] = Field(
         default="auto",
         description="parse in a process of its own; auto: all but plain text, and that too once a run turns out long",

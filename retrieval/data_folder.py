@@ -158,12 +158,17 @@ class DataFolder:
         """Let one folder's run into a collection at a time, so that what was read first is not written last."""
         with self._runs_lock:
             lock = self._syncing.setdefault(collection_id, threading.RLock())
-        with lock:
-            self._count_runs(1)
-            try:
-                yield
-            finally:
-                self._count_runs(-1)
+        with lock, self.bringing_in():
+            yield
+
+    @contextmanager
+    def bringing_in(self) -> Iterator[None]:
+        """Count who brings documents in: what only one of them needs is not tidied away by another."""
+        self._count_runs(1)
+        try:
+            yield
+        finally:
+            self._count_runs(-1)
 
     def sweep_leftovers(self) -> None:
         """Take out what a write left that failed, and what was replaced; only who holds `writing` may."""

@@ -138,7 +138,7 @@ class Originals:
     @contextmanager
     def keeping(self, hashes: Iterable[str]) -> Iterator[None]:
         """Put `remove_unused` off for these: for who stores bytes first and then the row that needs them."""
-        held = Counter(hashes)
+        held = Counter(list(hashes))
         with self._removing:
             self._kept.update(held)
         try:

@@ -56,6 +56,11 @@ class LiveCounts:
         with self._lock:
             return self._live.get(job_id, Live("")).counts
 
+    def stage(self, job_id: str) -> str:
+        """Return a job's stage."""
+        with self._lock:
+            return self._live.get(job_id, Live("parse")).stage
+
     def forget(self, job_id: str) -> None:
         """Forget a job that no longer runs."""
         with self._lock:

@@ -59,14 +59,16 @@ class DocumentTable:
 
     _db: Database
 
-    def known_sources(self, collection_id: str) -> dict[str, KnownSource]:
-        """Return what is live, by source_id."""
+    def known_sources(self, collection_id: str, *, source_ids: Sequence[str] | None = None) -> dict[str, KnownSource]:
+        """Return what is live, by source_id: of all sources, or of a few hundred at most."""
         columns = (documents.c.source_id, documents.c.id, versions.c.content_hash, versions.c.recipe)
         query = (
             sa.select(*columns, versions.c.size, documents.c.source)
             .join(versions, versions.c.document_id == documents.c.id)
             .where(documents.c.collection_id == collection_id, versions.c.state == LIVE)
         )
+        if source_ids is not None:
+            query = query.where(documents.c.source_id.in_(source_ids))
         with self._db.read() as connection:
             return {row[0]: KnownSource(*row[1:]) for row in connection.execute(query)}
 

@@ -85,6 +85,12 @@ def still_running(connection: sa.Connection, job_ids: Sequence[str]) -> set[str]
     return set(connection.execute(sa.select(jobs.c.id).where(*wanted)).scalars())
 
 
+def queued_again(not_before: float) -> dict[str, Any]:
+    """Return the columns of a job that is to begin again: of its counts only the bytes are left."""
+    counts = sa.func.json_object("bytes", jobs.c.size)
+    return {"state": QUEUED, "stage": "parse", "not_before": not_before, "counts": counts}
+
+
 def cancelled() -> dict[str, Any]:
     """Return the columns of a job that was cancelled."""
     return {"state": CANCELLED, "finished_at": time.time(), "is_cancelled": 1}

@@ -48,20 +48,26 @@ class JobTable:
         self._db = database
         self.changes = ChangeCounter()
 
-    def add(self, records: Sequence[JobRecord], *, instead_of: str | None = None) -> None:
+    def add(self, records: Sequence[JobRecord], *, instead_of: str | None = None) -> bool:
         """Add jobs in one transaction, in their order; durable when this returns.
 
         Args:
             records: The jobs.
-            instead_of: A job that has become these: it is completed in the same transaction.
+            instead_of: A running job that has become these: it is completed in the same transaction.
+
+        Returns:
+            Whether they were added: not in place of a job that was cancelled.
         """
         with self._db.write() as connection:
+            if instead_of is not None:
+                running = (jobs.c.id == instead_of, jobs.c.state == RUNNING, jobs.c.is_cancelled == 0)
+                done = {"state": COMPLETED, "stage": "done", "finished_at": time.time(), "error": None}
+                if not connection.execute(jobs.update().where(*running).values(**done)).rowcount:
+                    return False
             if records:
                 connection.execute(jobs.insert(), [row_of(record) for record in records])
-            if instead_of is not None:
-                done = {"state": COMPLETED, "stage": "done", "finished_at": time.time(), "error": None}
-                connection.execute(jobs.update().where(jobs.c.id == instead_of).values(**done))
         self.changes.bump()
+        return True
 
     def get(self, job_id: str) -> JobRecord:
         """Return a job.
@@ -183,7 +189,7 @@ class JobTable:
         """
         if not job_ids:
             return
-        values: dict[str, Any] = {"state": QUEUED, "not_before": not_before, "stage": "parse", "counts": {}}
+        values = job_steps.queued_again(not_before)
         if error is None:
             values["attempts"] = jobs.c.attempts - 1
         else:
@@ -229,14 +235,8 @@ class JobTable:
         record = self.get(job_id)
         if record.state != FAILED:
             raise _not_failed(record)
-        values: dict[str, Any] = {
-            "state": QUEUED,
-            "stage": "parse",
-            "attempts": 0,
-            "not_before": 0.0,
-            "finished_at": None,
-        }
-        values |= {"counts": {}, "is_cancelled": 0, "options": {**record.options, **(options or {})}}
+        values = job_steps.queued_again(0.0) | {"attempts": 0, "finished_at": None, "is_cancelled": 0}
+        values["options"] = {**record.options, **(options or {})}
         with self._db.write() as connection:
             connection.execute(jobs.update().where(jobs.c.id == job_id, jobs.c.state == FAILED).values(**values))
         self.changes.bump()
@@ -310,7 +310,7 @@ class JobTable:
             for record in found:
                 n_suspect = max(0, record.attempts - FREE_ENDS)
                 delay = min(LONGEST_DELAY_S, 2.0**n_suspect - 1)
-                values: dict[str, Any] = {"state": QUEUED, "not_before": now + delay, "stage": "parse", "counts": {}}
+                values = job_steps.queued_again(now + delay)
                 if record.is_cancelled:
                     values = job_steps.cancelled()
                 connection.execute(jobs.update().where(jobs.c.id == record.job_id).values(**values))
@@ -339,7 +339,8 @@ class JobTable:
 
     def _end(self, job_id: str, values: dict[str, Any]) -> None:
         with self._db.write() as connection:
-            connection.execute(jobs.update().where(jobs.c.id == job_id, jobs.c.state == RUNNING).values(**values))
+            one = jobs.update().where(jobs.c.id == job_id, jobs.c.state == RUNNING, jobs.c.is_cancelled == 0)
+            connection.execute(one.values(**values))
             if values["state"] == COMPLETED:
                 job_steps.forget_older(connection, [job_id])
         self.changes.bump()
