@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ingest.errors import NeedsOcrError
+from ingest.recipe import UNREAD
 from retrieval.catalog import FileRecord, StoreFile
 from retrieval.catalog.job_record import JobRecord
 from retrieval.errors import Language
@@ -59,6 +61,7 @@ def store_file_json(file: StoreFile, job: JobRecord | None, language: Language) 
         "title": file.title,
         "pages": file.n_pages or None,
         "chunks": file.n_chunks,
+        "needs_ocr": (file.recipe or "").endswith(UNREAD) or is_scanned(job),
         "job_id": file.job_id,
     }
     return shown if job is None else shown | {"progress": progress_json(job)}
@@ -83,6 +86,11 @@ def queued_file_json(job: JobRecord) -> Json:
         job_id=job.job_id,
     )
     return store_file_json(file, job, "en")
+
+
+def is_scanned(job: JobRecord | None) -> bool:
+    """Return whether a file could not be read for want of OCR."""
+    return job is not None and job.error is not None and job.error["code"] == NeedsOcrError.code
 
 
 def progress_json(job: JobRecord) -> Json:

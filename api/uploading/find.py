@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from retrieval.catalog import FileRecord, StoreFile
 from retrieval.catalog.uploads import DOCUMENT_PURPOSE, unknown_file
@@ -44,6 +45,7 @@ def find_store_file(folder: DataFolder, collection: Collection, file_id: str) ->
     found = folder.catalog.store_files.find(collection.collection_id, file_id)
     # An id that is a file's own comes before the same id of a document in it.
     chosen = next((one for one in found if one.file_id == file_id), found[0] if found else None)
+    chosen = chosen or _unpacked(folder, collection, file_id)
     if chosen is None:
         raise FileUnknownError(
             Message(
@@ -55,6 +57,23 @@ def find_store_file(folder: DataFolder, collection: Collection, file_id: str) ->
     return chosen
 
 
+def _unpacked(folder: DataFolder, collection: Collection, file_id: str) -> StoreFile | None:
+    """Return an archive whose files have become jobs and documents of their own, as one file; None if it is none."""
+    jobs = folder.catalog.jobs.find(collection_id=collection.collection_id, document_id=file_id, limit=1)
+    source_id = jobs[0].source_id if jobs else file_id
+    inside = folder.catalog.store_files.inside(collection.collection_id, source_id)
+    if not inside:
+        return None
+    statuses = {one.status for one in inside}
+    # It is what any of its files makes of it: ready with the last one, failed only if nothing of it is there.
+    status = next(one for one in ("in_progress", "completed", "failed", "cancelled") if one in statuses)
+    shown = next(one for one in inside if one.status == status)
+    upload = folder.catalog.uploads.find(file_id)
+    name = upload.name if upload else jobs[0].source if jobs else source_id
+    size = sum(one.size for one in inside)
+    return replace(shown, file_id=file_id, name=name, size=size, n_chunks=sum(one.n_chunks for one in inside))
+
+
 def remove_from_store(folder: DataFolder, collection: Collection, file_id: str) -> None:
     """Take a file out of a collection, whatever is under way for it; final when this returns.
 
@@ -62,7 +81,7 @@ def remove_from_store(folder: DataFolder, collection: Collection, file_id: str) 
         FileUnknownError: If it is not in there.
     """
     with folder.writing:
-        find_store_file(folder, collection, file_id)
+        find_store_file(folder, collection, file_id)  # raises if there is none
         places = folder.catalog.store_files.places(file_id)
         _remove(folder, [place for place in places if place[0] == collection.collection_id])
 

@@ -21,7 +21,7 @@ WITH newest AS (
     SELECT max(k.rowid) FROM jobs k WHERE k.collection_id = j.collection_id AND k.source_id = j.source_id)
 ), found AS (
   SELECT d.collection_id, d.source_id, d.source AS name, d.id AS document_id, d.created_at, v.id AS version_id,
-         v.title, v.size, v.media_type, v.n_chunks, json_array_length(v.page_starts) AS n_pages, v.metadata,
+         v.title, v.size, v.media_type, v.n_chunks, json_array_length(v.page_starts) AS n_pages, v.recipe, v.metadata,
          CASE WHEN j.state IN ('queued', 'running') AND NOT j.is_cancelled THEN 'in_progress'
               WHEN j.state = 'failed' THEN 'failed' ELSE 'completed' END AS status, j.id AS job_id
   FROM documents d JOIN versions v ON v.document_id = d.id AND v.state = 'live'
@@ -29,7 +29,7 @@ WITH newest AS (
   WHERE {document_scope}
   UNION ALL
   SELECT j.collection_id, j.source_id, j.source, j.document_id, j.created_at, NULL, NULL, j.size, NULL, 0, 0, NULL,
-         CASE WHEN j.state = 'failed' THEN 'failed' WHEN j.state = 'cancelled' OR j.is_cancelled THEN 'cancelled'
+         NULL, CASE WHEN j.state = 'failed' THEN 'failed' WHEN j.state = 'cancelled' OR j.is_cancelled THEN 'cancelled'
               ELSE 'in_progress' END, j.id
   FROM newest j
   WHERE j.state != 'completed' AND NOT EXISTS (
@@ -44,6 +44,11 @@ _WHOLE = {"job_scope": "j.collection_id = :collection", "document_scope": "d.col
 _ONE = {
     "job_scope": "j.collection_id = :collection AND (j.document_id = :file OR j.source_id = :file)",
     "document_scope": "d.collection_id = :collection AND (d.id = :file OR d.source_id = :file)",
+}
+# An archive's files: their sources go on where its own ends. '0' is the character behind '/'.
+_INSIDE = {
+    "job_scope": "j.collection_id = :collection AND j.source_id > :source || '/' AND j.source_id < :source || '0'",
+    "document_scope": "d.collection_id = :collection AND d.source_id > :source || '/' AND d.source_id < :source || '0'",
 }
 # From the jobs alone: few of them are not completed, while documents may be many.
 _NOT_COMPLETED = {"job_scope": "j.state != 'completed'", "document_scope": "d.id IN (SELECT document_id FROM newest)"}
@@ -66,9 +71,10 @@ class StoreFile:
         media_type: Of the live version.
         n_chunks: Of the live version.
         n_pages: Of the live version; 0 where there are no pages.
-        metadata: Of the live version.
         status: What became of what was uploaded last.
         job_id: The newest job, if it is still known.
+        recipe: How the live version was made.
+        metadata: Of the live version.
     """
 
     file_id: str
@@ -85,6 +91,7 @@ class StoreFile:
     n_pages: int
     status: Status
     job_id: str | None
+    recipe: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -145,6 +152,10 @@ class StoreFileTable:
         """Return the files of a collection that go by an id: their own or their document's; usually one or none."""
         return self._files(_FILES.format(**_ONE) + _COLUMNS, {"collection": collection_id, "file": file_id})
 
+    def inside(self, collection_id: str, source_id: str) -> list[StoreFile]:
+        """Return the files of an archive, by its own source."""
+        return self._files(_FILES.format(**_INSIDE) + _COLUMNS, {"collection": collection_id, "source": source_id})
+
     def counts(self) -> dict[str, StoreCounts]:
         """Return what each collection's files add up to, by collection id; one without files and jobs has no entry."""
         open_files = _FILES.format(**_NOT_COMPLETED)
@@ -160,17 +171,15 @@ class StoreFileTable:
         return {collection_id: StoreCounts(**counts) for collection_id, counts in found.items()}
 
     def places(self, file_id: str) -> list[tuple[str, str]]:
-        """Return (collection id, source id) of every document and job that goes by an id, in any collection."""
-        query = """
-            SELECT collection_id, source_id FROM documents WHERE id = :file OR source_id = :file
-            UNION SELECT collection_id, source_id FROM jobs WHERE document_id = :file OR source_id = :file"""
-        return [(row[0], row[1]) for row in self._db.fetch(query, {"file": file_id})]
+        """Return (collection id, source id) of all documents and jobs that go by an id, and of what was in it."""
+        rows = self._db.fetch(_PLACES, {"file": file_id})
+        return [(row[0], row[1]) for row in rows]
 
     def upload_ids(self, document_ids: Sequence[str]) -> dict[str, str]:
-        """Return the upload's id of those documents that an upload was attached as, by document id."""
+        """Return the upload's id of those documents that an upload, or an archive with them, was attached as."""
         marks = ",".join("?" * len(document_ids))
-        query = f"""SELECT id, source_id FROM documents WHERE id IN ({marks})
-            AND source_id LIKE 'file-%' AND length(source_id) = 29"""
+        query = f"""SELECT id, substr(source_id, 1, 29) FROM documents WHERE id IN ({marks})
+            AND source_id LIKE 'file-%' AND (length(source_id) = 29 OR substr(source_id, 30, 1) = '/')"""
         return {row[0]: row[1] for row in self._db.fetch(query, tuple(document_ids))}
 
     def _files(self, query: str, parameters: Mapping[str, Any]) -> list[StoreFile]:
@@ -184,6 +193,22 @@ def _store_file(row: Any) -> StoreFile:
 
 
 _COLUMNS = """SELECT file_id, collection_id, source_id, name, document_id, created_at, version_id, title, size,
-  media_type, n_chunks, n_pages, status, job_id, metadata FROM files"""
+  media_type, n_chunks, n_pages, status, job_id, recipe, metadata FROM files"""
+_IS_UPLOAD = "{0} LIKE 'file-%' AND length({0}) = 29"
+# An attached archive's own job may be forgotten already: its id alone tells where its files are.
+_PLACES = f"""
+WITH own AS (
+  SELECT collection_id, source_id FROM documents WHERE id = :file OR source_id = :file
+  UNION SELECT collection_id, source_id FROM jobs WHERE document_id = :file OR source_id = :file
+), archives AS (
+  SELECT collection_id, source_id FROM own WHERE lower(source_id) LIKE '%.zip'
+  UNION SELECT id, :file FROM collections WHERE {_IS_UPLOAD.format(":file")}
+)
+SELECT collection_id, source_id FROM own
+UNION SELECT d.collection_id, d.source_id FROM documents d JOIN archives a ON a.collection_id = d.collection_id
+  AND d.source_id > a.source_id || '/' AND d.source_id < a.source_id || '0'
+UNION SELECT j.collection_id, j.source_id FROM jobs j JOIN archives a ON a.collection_id = j.collection_id
+  AND j.source_id > a.source_id || '/' AND j.source_id < a.source_id || '0'
+"""
 _SIZES = """SELECT d.collection_id, sum(v.size) FROM versions v JOIN documents d ON d.id = v.document_id
   WHERE v.state = 'live' GROUP BY 1"""
