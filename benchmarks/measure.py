@@ -8,6 +8,7 @@ import math
 import os
 import platform
 import sys
+import threading
 import time
 import unicodedata
 from collections import defaultdict
@@ -18,6 +19,9 @@ from statistics import median
 from typing import Any
 
 __all__ = ["Steps", "machine", "median", "median_ratio", "percentile", "report", "say", "stopwatch"]
+
+
+BESIDE = " (beside)"
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -61,13 +65,14 @@ def stopwatch() -> Iterator[Stopwatch]:
 class Steps:
     """Time by step, by wrapping functions from outside: product code knows nothing of it.
 
-    A step within a step counts for the inner one alone, so the shares add up. Nesting is followed in one thread;
-    what runs in other threads is counted with all its time.
+    A step within a step counts for the inner one alone, so the shares of the thread that made this add up to the whole.
+    What other threads do beside it has `(beside)` in its name, and includes what they wait for Python's lock.
     """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        self._inner: list[float] = []
+        self._thread = threading.current_thread()
+        self._nested = threading.local()
         self._undo: list[Callable[[], None]] = []
 
     def wrap(self, owner: Any, name: str, step: str) -> None:
@@ -100,15 +105,18 @@ class Steps:
 
     @contextmanager
     def _counting(self, step: str) -> Iterator[None]:
-        self._inner.append(0.0)
+        if threading.current_thread() is not self._thread:
+            step += BESIDE
+        inner: list[float] = self._nested.__dict__.setdefault("inner", [])
+        inner.append(0.0)
         started = time.perf_counter()
         try:
             yield
         finally:
             taken = time.perf_counter() - started
-            self.seconds[step] += taken - self._inner.pop()
-            if self._inner:
-                self._inner[-1] += taken
+            self.seconds[step] += taken - inner.pop()
+            if inner:
+                inner[-1] += taken
 
     def _replace(self, owner: Any, name: str, timed: Any) -> None:
         plain, had_own = getattr(owner, name), name in vars(owner)
@@ -123,7 +131,8 @@ class Steps:
     def shares(self, total: float) -> dict[str, float]:
         """Return each step's share of `total` seconds, largest first; the rest is `other`."""
         found = {step: seconds / total for step, seconds in sorted(self.seconds.items(), key=lambda item: -item[1])}
-        return {**found, "other": max(0.0, 1 - sum(found.values()))}
+        own = sum(share for step, share in found.items() if not step.endswith(BESIDE))
+        return {**found, "other": max(0.0, 1 - own)}
 
 
 def machine() -> dict[str, Any]:

@@ -1,25 +1,27 @@
 """Write loaded documents in batches, and keep count: the order of stores that makes a switch whole.
 
-Vectors come first, and each is kept as soon as it is there: a stop costs no embedding twice. Then, while nobody else
-writes, a file's chunks go to the catalog unseen, then to both indexes, then one transaction makes them visible and
-what they replace invisible; only then are the old ones taken out of the indexes. So a stop at any moment leaves each
-document wholly old or wholly new.
+Vectors come first, and each is kept as soon as it is there: a stop costs no embedding twice. They are made on a thread
+of their own, for the next batch while this one is written. Then, while nobody else writes, a file's chunks go to the
+catalog unseen, then to both indexes, then one transaction makes them visible and what they replace invisible; only then
+are the old ones taken out of the indexes. So a stop at any moment leaves each document wholly old or wholly new.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ingest.embedding import embed_missing, keep_vectors
 from ingest.errors import FileVanishedError, IngestError
 from ingest.jobs.progress import LiveCounts
+from ingest.overlap import Overlap
 from ingest.report import IngestFailure, IngestProgress, IngestReport, Stage
 from ingest.sandbox.parse import indexed_texts
 from retrieval.catalog import BuiltVersion, JobDone, KnownSource, NewVersion, vector_key
@@ -37,9 +39,10 @@ GROW_BELOW_S = 2.5
 CALL_SLACK = 1.25
 """A batch ends with a whole document, so it is a little larger; only what is more than this goes in another call."""
 BATCH_BYTES = 32 * 1024 * 1024
+BATCHES_AHEAD = 1
+"""Batches that wait to be embedded, so that the embedder need never wait for one."""
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 Progress = Callable[[IngestProgress], None]
 
 
@@ -60,6 +63,25 @@ class Ready:
     job_id: str | None = None
 
 
+@dataclass(slots=True, eq=False)
+class _Batch:
+    """Documents that are written together, on their way.
+
+    Args:
+        items: The documents.
+        hashes: Of their bytes, which nobody removes as unused meanwhile.
+        kept: What ends that.
+        found: Their vectors by key, once they are embedded.
+        seconds: How long that took.
+    """
+
+    items: list[Ready]
+    hashes: set[str]
+    kept: ExitStack
+    found: dict[bytes, Vectors] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A file that a run could not take in."""
@@ -77,7 +99,7 @@ class Run:
     Args:
         folder: The open data folder.
         collection: Where it all goes.
-        progress: Told as the run goes on.
+        progress: Told as the run goes on; by one thread at a time, but not always the same.
         known: What is stored of the sources that may come; None: all of the collection.
         live: Told how far each job is.
     """
@@ -102,44 +124,38 @@ class Run:
         self._progress = progress
         self._live = live
         self._batch: list[Ready] = []
+        self._sources: set[str] = set()  # Of the batch.
         self._batch_chunks = BATCH_CHUNKS
+        self._n_chunks = self._n_bytes = 0  # Of the batch.
+        self._ahead = Overlap(self._prepare, ahead=BATCHES_AHEAD, name="huozi-embed")
+        self._opened: list[_Batch] = []  # Not stored yet, the next one first.
+        self._is_stopped = False
+        self._telling = threading.Lock()
         self._started = time.monotonic()
 
     def add(self, ready: Ready) -> None:
-        """Take a document into the batch; write the batch when it is full."""
-        if any(item.version.source_id == ready.version.source_id for item in self._batch):
-            self.flush()  # Two versions of one document cannot become visible together.
+        """Take a document into the batch; hand the batch on when it is full, and write those that are embedded."""
+        if ready.version.source_id in self._sources:
+            self._hand_on()  # Two versions of one document cannot become visible together.
         self._batch.append(ready)
-        chunks = sum(len(item.version.spans) for item in self._batch)
-        size = sum(len(item.data or b"") for item in self._batch)
-        if chunks >= self._batch_chunks or size >= BATCH_BYTES:
-            self.flush()
+        self._sources.add(ready.version.source_id)
+        self._n_chunks += len(ready.version.spans)
+        self._n_bytes += len(ready.data or b"")
+        if self._n_chunks >= self._batch_chunks or self._n_bytes >= BATCH_BYTES:
+            self._hand_on()
 
     def flush(self) -> None:
-        """Write the batch: originals, vectors, catalog unseen, indexes, switch, old ones out."""
-        batch, self._batch = self._batch, []
-        if not batch:
-            return
-        started = time.monotonic()
-        originals = self._folder.originals
-        hashes = {item.version.content_hash for item in batch}
+        """Write all that was added."""
         try:
-            with originals.keeping(hashes):
-                batch = self._with_originals(batch)
-                found = self._embed(batch)
-                originals.put_all({item.version.content_hash: item.data for item in batch if item.data is not None})
-                with self._folder.writing:
-                    self._write([item for item in batch if not self._is_cancelled(item)], found)
+            for batch in self._ahead.take_all(self._open() if self._batch else None):
+                self._store(batch)
         except BaseException:
-            originals.remove_unused(hashes, self._folder.catalog.wanted_hashes)
+            self._abandon()
             raise
-        self._files_done += len(batch)
-        if batch:
-            self.tell("index", batch[-1].version.source)
-        self._batch_chunks = self._next_size(time.monotonic() - started)
 
     def clean(self) -> None:
         """Take out what a write left that failed; where that fails too, the next write or start does it."""
+        self._abandon()
         try:
             with self._folder.writing:
                 self._folder.sweep_leftovers()
@@ -183,8 +199,64 @@ class Run:
 
     def tell(self, stage: Stage, source: str = "") -> None:
         """Report progress."""
-        if self._progress is not None:
+        if self._progress is None:
+            return
+        with self._telling:
             self._progress(IngestProgress(stage, self._files_done, self.files_total, self.report.chunks, source))
+
+    def _hand_on(self) -> None:
+        """Let the batch be embedded; write those that are."""
+        try:
+            self._ahead.put(self._open())
+            for batch in self._ahead.take():
+                self._store(batch)
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _open(self) -> _Batch:
+        items, self._batch = self._batch, []
+        self._sources.clear()
+        self._n_chunks = self._n_bytes = 0
+        hashes = {item.version.content_hash for item in items}
+        batch = _Batch(items, hashes, ExitStack())
+        batch.kept.enter_context(self._folder.originals.keeping(hashes))
+        self._opened.append(batch)
+        batch.items = self._with_originals(items)
+        return batch
+
+    def _prepare(self, batch: _Batch) -> _Batch:
+        """Embed a batch and store its originals: all that needs no turn at writing."""
+        started = time.monotonic()
+        batch.found = self._embed(batch.items)
+        self._folder.originals.put_all(
+            {item.version.content_hash: item.data for item in batch.items if item.data is not None}
+        )
+        batch.seconds = time.monotonic() - started
+        return batch
+
+    def _store(self, batch: _Batch) -> None:
+        """Write a batch: catalog unseen, indexes, switch, old ones out."""
+        started = time.monotonic()
+        with self._folder.writing:
+            self._write([item for item in batch.items if not self._is_cancelled(item)], batch.found)
+        self._opened.remove(batch)
+        batch.kept.close()
+        self._files_done += len(batch.items)
+        if batch.items:
+            self.tell("index", batch.items[-1].version.source)
+        self._batch_chunks = self._next_size(max(batch.seconds, time.monotonic() - started))
+
+    def _abandon(self) -> None:
+        """Drop what is not stored."""
+        self._is_stopped = True
+        self._ahead.close()
+        self._is_stopped = False
+        opened, self._opened = self._opened, []
+        for batch in opened:
+            batch.kept.close()
+        for batch in opened:
+            self._folder.originals.remove_unused(batch.hashes, self._folder.catalog.wanted_hashes)
 
     def _write(self, batch: Sequence[Ready], found: Mapping[bytes, Vectors]) -> None:
         """Write a batch whose vectors are there; nobody else writes meanwhile."""
@@ -223,12 +295,14 @@ class Run:
                 self._upsert(chunks, keys, found)
         done = [_job_done(item, version) for item, version in zip(batch, built, strict=True)]
         published = set(catalog.publish([version.version_id for version in built], [one for one in done if one]))
+        catalog.jobs.changes.bump()
         visible = [version for version in built if version.version_id in published]
         return visible, sum(len(version.chunks) for version in visible)
 
     def _upsert(self, chunks: Sequence[Chunk], keys: Sequence[bytes], found: Mapping[bytes, Vectors]) -> None:
         assert self._folder.vectors is not None
-        most = int(CALL_SLACK * self._batch_chunks)
+        # What was put together before questions came is written in smaller pieces since.
+        most = int(CALL_SLACK * (BATCH_CHUNKS if self._folder.answers_meanwhile else self._batch_chunks))
         for i in range(0, len(chunks), most):
             matrix = np.stack([found[key] for key in keys[i : i + most]])
             self._folder.vectors.upsert(self.collection.collection_id, chunks[i : i + most], matrix)
@@ -278,7 +352,7 @@ class Run:
         self._tell_embedded(batch, n_embedded)
 
         def is_wanted(key: bytes) -> bool:
-            return not all(self._is_cancelled(item) for item in owners[key])
+            return not self._is_stopped and not all(self._is_cancelled(item) for item in owners[key])
 
         self.tell("embed")
         for keys in embed_missing(self._folder, embedder, texts, found, is_wanted):

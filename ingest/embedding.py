@@ -26,6 +26,9 @@ def embed_missing(
 ) -> Iterator[Sequence[bytes]]:
     """Embed what is not in `found`, in full batches, and put it there; yields the keys of each batch.
 
+    Texts of about equal length go together, whichever document they are from: a batch is padded to its longest, and
+    takes as long as that. The longest come first: if there is too little memory for them, that shows at once.
+
     Args:
         folder: Where vectors are kept.
         embedder: Gives (n, dim) float32 for n texts.
@@ -35,7 +38,8 @@ def embed_missing(
     """
     fresh: dict[bytes, Vectors] = {}
     last = time.monotonic()
-    missing = (key for key in texts if key not in found and is_wanted(key))
+    by_length = sorted((key for key in texts if key not in found), key=lambda key: -len(texts[key]))
+    missing = (key for key in by_length if is_wanted(key))
     try:
         for keys in _batches(missing, embedder.batch_size):
             matrix = embedder.embed_batch([texts[key] for key in keys])

@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 
 import ingest.batch
@@ -7,6 +9,7 @@ from retrieval.doctor import check
 from tests.fakes import FakeEmbedder
 from tests.stores import open_folder
 
+DEADLINE_S = 30.0
 ONE_A_SENTENCE = IngestSettings(split=SplitSettings(max_chars=20, min_chars=0), parse_apart="never")
 
 
@@ -52,8 +55,10 @@ def ingest_all(folder, listed):
 
 
 def test_batches_grow_when_nobody_waits_for_an_answer(folder, calls, small_batches):
-    ingest_all(folder, records(70))
-    assert calls == [8, 16, 20, 20, 6]
+    ingest_all(folder, records(110))
+    # How soon depends on how far embedding is ahead of writing.
+    assert calls[0] == 8 and max(calls) == 20 and sum(calls) == 110
+    assert calls[:-1] == sorted(calls[:-1])
 
 
 def test_batches_stay_small_when_questions_are_answered_meanwhile(folder, calls, small_batches):
@@ -67,9 +72,10 @@ def test_batches_shrink_when_questions_begin_in_the_middle_of_a_run(folder, call
         if progress.stage == "index" and progress.chunks >= 24:
             folder.answers_meanwhile = True
 
-    report = Ingestor(folder, ONE_A_SENTENCE).ingest_records(records(50), progress=begin)
-    assert report.added == 50
-    assert calls == [8, 16, 8, 8, 8, 2]
+    report = Ingestor(folder, ONE_A_SENTENCE).ingest_records(records(110), progress=begin)
+    assert (report.added, sum(calls)) == (110, 110)
+    n_before = next(n for n in range(len(calls)) if sum(calls[:n]) >= 24)
+    assert max(calls[n_before:]) <= 10
 
 
 def test_batches_stay_small_when_a_batch_takes_long(folder, calls, small_batches, monkeypatch):
@@ -121,3 +127,60 @@ def test_equal_texts_are_embedded_once(folder, monkeypatch):
     hits = folder.vectors.search(folder.collection("default").collection_id, vector, top_k=2)
     assert len({hit.chunk_id for hit in hits}) == 2
     assert hits[0].score == hits[1].score
+
+
+def test_next_batch_is_embedded_when_one_is_written(folder, small_batches, monkeypatch):
+    embedder, went_on, is_written = FakeEmbedder(32), threading.Event(), threading.Event()
+    plain_embed, plain_upsert = embedder.embed_batch, folder.vectors.upsert
+    waited = []
+
+    def embed(texts):
+        # The first batch until the second is put together, the second until the first is being written.
+        waited.append((is_written if waited else went_on).wait(DEADLINE_S))
+        return plain_embed(texts)
+
+    def upsert(*args):
+        is_written.set()
+        plain_upsert(*args)
+
+    monkeypatch.setattr(folder, "embedder", embedder)
+    monkeypatch.setattr(embedder, "embed_batch", embed)
+    monkeypatch.setattr(folder.vectors, "upsert", upsert)
+    Ingestor(folder, ONE_A_SENTENCE).ingest_records(
+        records(30), progress=lambda progress: went_on.set() if progress.source == "文12" else None
+    )
+    assert waited[:2] == [True, True]
+
+
+def test_texts_of_equal_length_are_embedded_together_when_a_batch_is_full(folder, monkeypatch):
+    embedder = FakeEmbedder(32)
+    embedder.batch_size = 4
+    lengths = []
+    plain = embedder.embed_batch
+    monkeypatch.setattr(embedder, "embed_batch", lambda texts: lengths.append([*map(len, texts)]) or plain(texts))
+    monkeypatch.setattr(folder, "embedder", embedder)
+
+    ingest_all(folder, [TextRecord(f"文{i}", "", "䶮" * (3 + i % 4) + f"{i}。") for i in range(18)])
+
+    assert [len(batch) for batch in lengths] == [4, 4, 4, 4, 2]
+    assert sum(lengths, []) == sorted(sum(lengths, []), reverse=True)
+
+
+def test_embedding_ends_when_the_run_is_stopped(folder, small_batches, monkeypatch):
+    embedder = FakeEmbedder(32)
+    embedder.batch_size = 1
+    monkeypatch.setattr(folder, "embedder", embedder)
+
+    def stop(progress):
+        if progress.stage == "index" and progress.chunks:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Ingestor(folder, ONE_A_SENTENCE).ingest_records(records(200), progress=stop)
+
+    n_embedded = embedder.n_embedded
+    assert n_embedded < 200 and not [one for one in threading.enumerate() if one.name.startswith("huozi-embed")]
+    assert check(folder).problems == () and embedder.n_embedded == n_embedded
+    report = Ingestor(folder, ONE_A_SENTENCE).ingest_records(records(200))
+    # None of those that were embedded is embedded again.
+    assert (report.skipped + report.added, embedder.n_embedded) == (200, 200)
