@@ -139,7 +139,7 @@ class NeedsOcrError(IngestError):
     Args:
         source: The file.
         n_pages: How many there are.
-        is_picture: Whether it is a picture file.
+        is_picture: Whether it is a picture file, or holds nothing but pictures.
     """
 
     code = "needs_ocr"
@@ -147,7 +147,8 @@ class NeedsOcrError(IngestError):
     def __init__(self, source: str, n_pages: int, *, is_picture: bool = False) -> None:
         if is_picture:
             message = Message(
-                en=f"{source!r} is a picture, and its text needs OCR.", zh=f"{source!r} 是图片，需要 OCR 才能读取文字。"
+                en=f"{source!r} holds pictures alone, and their text needs OCR.",
+                zh=f"{source!r} 只有图片，需要 OCR 才能读取其中的文字。",
             )
         else:
             message = Message(

@@ -1,4 +1,4 @@
-"""Word (.docx): body, tables, lists, text boxes, footnotes, heads and feet; deleted and hidden text is not read.
+"""Word (.docx): body, tables, lists, text boxes, pictures, footnotes, heads and feet; not deleted and hidden text.
 
 A .docx has no pages: they arise when it is printed.
 """
@@ -18,6 +18,7 @@ from ingest.loaders.base import LoadedFile, choose_title
 from ingest.loaders.builder import DocumentBuilder
 from ingest.loaders.docx_numbering import Numbering
 from ingest.loaders.docx_styles import Styles
+from ingest.ocr.reader import PictureReader
 from ingest.settings import LoadSettings
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -47,6 +48,12 @@ _TEMPLATE_DATE = date(2013, 12, 23)
 _NO_DATE_YEAR = 1980  # Where zip archives begin to count: what has no date has this one.
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _TEXT_BOX = f"{W}txbxContent"
+_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+_PICTURES = {
+    "{http://schemas.openxmlformats.org/drawingml/2006/main}blip": f"{_RELATION}embed",
+    "{urn:schemas-microsoft-com:vml}imagedata": f"{_RELATION}id",
+}
+"""Elements that show a picture, and the attribute that names it."""
 
 
 def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
@@ -57,7 +64,8 @@ def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
 
     try:
         package = open_docx(io.BytesIO(data))
-        reader = _Reader(package, DocumentBuilder(source, settings), settings.max_depth)
+        pictures = PictureReader(settings, source)
+        reader = _Reader(package, DocumentBuilder(source, settings), pictures, settings.max_depth)
         reader.read()
         properties = package.core_properties
         title, facts = properties.title, _facts(properties)
@@ -65,8 +73,9 @@ def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
         raise BrokenFileError(source, "docx", _reason(exc)) from exc
     if reader.is_too_deep and not reader.builder.length:
         raise BrokenFileError(source, "docx", f"nested more than {settings.max_depth} levels deep")
+    pictures.check_read(reader.builder)
     document = reader.builder.build(choose_title([title, reader.title, reader.first_heading], source), facts)
-    return LoadedFile(document, _MEDIA_TYPE, "docx")
+    return LoadedFile(document, _MEDIA_TYPE, "docx", needs_ocr=pictures.n_unread > 0)
 
 
 def _facts(properties: Any) -> dict[str, str]:
@@ -93,8 +102,9 @@ def _reason(exc: Exception) -> str:
 
 
 class _Reader:
-    def __init__(self, package: Any, builder: DocumentBuilder, max_depth: int) -> None:
+    def __init__(self, package: Any, builder: DocumentBuilder, pictures: PictureReader, max_depth: int) -> None:
         self._package = package
+        self._pictures = pictures
         self._max_depth = max_depth
         self._styles = Styles(package.styles.element)
         self._numbering = Numbering(_part_root(package, "numbering"))
@@ -134,6 +144,7 @@ class _Reader:
             elif child.tag == f"{W}tbl":
                 rows = table_rows(child, self._max_depth)
                 self.builder.table(rows, has_header=len(rows) > 2 and len(rows[0]) > 1)
+                self._add_pictures(child)
             elif child.tag in _CONTAINERS:
                 self._blocks(child, depth + 1)
 
@@ -149,9 +160,29 @@ class _Reader:
                 self.builder.heading(number + text, style.level)
             else:
                 self.builder.paragraph(number + text)
+        self._add_pictures(paragraph)
         for box in paragraph.iter(_TEXT_BOX):
             if not any(ancestor.tag == _FALLBACK for ancestor in box.iterancestors()):
                 self._blocks(box, depth + 1)
+
+    def _add_pictures(self, container: Any) -> None:
+        """Add what the pictures in a paragraph or table say; those of its text boxes come with these."""
+        for node in container.iter(*_PICTURES):
+            relation = self._package.part.rels.get(node.get(_PICTURES[node.tag], ""))
+            if relation is None or relation.is_external or not relation.reltype.endswith("/image"):
+                continue
+            if not _is_below(node, container, _TEXT_BOX):
+                self._pictures.add_to(self.builder, relation.target_part.blob)
+
+
+def _is_below(node: Any, container: Any, tag: str) -> bool:
+    """Tell whether an element of a kind stands between a node and what it was found in."""
+    for ancestor in node.iterancestors():
+        if ancestor is container:
+            return False
+        if ancestor.tag == tag:
+            return True
+    return False
 
 
 def _part_root(package: Any, name: str) -> Any:

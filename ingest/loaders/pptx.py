@@ -1,4 +1,4 @@
-"""PowerPoint (.pptx): slides as pages; text boxes, tables and groups in reading order; the speaker's notes."""
+"""PowerPoint (.pptx): slides as pages; text boxes, tables, groups, pictures in reading order; the speaker's notes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ingest.clean import clean_line
 from ingest.errors import BrokenFileError
 from ingest.loaders.base import LoadedFile, choose_title
 from ingest.loaders.builder import DocumentBuilder
+from ingest.ocr.reader import PictureReader
 from ingest.settings import LoadSettings
 from retrieval.errors import Message
 
@@ -29,18 +30,23 @@ def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
     builder = DocumentBuilder(source, settings)
     try:
         presentation = Presentation(io.BytesIO(data))
-        titles, hidden = _read(presentation, builder, settings.max_depth)
+        pictures = PictureReader(settings, source)
+        titles, hidden = _read(presentation, builder, pictures, settings.max_depth)
         properties = presentation.core_properties
         author, saved = clean_line(properties.author or ""), properties.modified
         title = choose_title([properties.title, *titles[:1]], source)
     except (*_DAMAGE, PythonPptxError, etree.LxmlError) as exc:
         raise BrokenFileError(source, "pptx", f"{type(exc).__name__}: {exc}"[:200]) from exc
     facts = {"author": author} if author else {}
+    pictures.check_read(builder)
     document = builder.build(title, {**facts, "date": f"{saved:%Y-%m-%d}"} if saved else facts)
-    return LoadedFile(document, _MEDIA_TYPE, "pptx", (_hidden(source, hidden),) if hidden else ())
+    notices = (_hidden(source, hidden),) if hidden else ()
+    return LoadedFile(document, _MEDIA_TYPE, "pptx", notices, needs_ocr=pictures.n_unread > 0)
 
 
-def _read(presentation: Any, builder: DocumentBuilder, max_depth: int) -> tuple[list[str], list[int]]:
+def _read(
+    presentation: Any, builder: DocumentBuilder, pictures: PictureReader, max_depth: int
+) -> tuple[list[str], list[int]]:
     """Add the slides; returns their titles and the numbers of those that are hidden."""
     titles: list[str] = []
     hidden: list[int] = []
@@ -57,6 +63,8 @@ def _read(presentation: Any, builder: DocumentBuilder, max_depth: int) -> tuple[
         for shape in _in_reading_order(slide.shapes, max_depth):
             if title is None or shape.shape_id != title.shape_id:
                 _add_shape(builder, shape)
+                if (picture := _picture(shape)) is not None:
+                    pictures.add_to(builder, picture)
         if notes := _notes(slide):
             builder.paragraph(f"备注：{notes}")
     return titles, hidden
@@ -87,6 +95,13 @@ def _add_shape(builder: DocumentBuilder, shape: Any) -> None:
     elif shape.has_text_frame:
         # A vertical tab is a line break within a paragraph.
         builder.paragraph(shape.text_frame.text.replace("\v", "\n"))
+
+
+def _picture(shape: Any) -> bytes | None:
+    """Return the picture file that a shape shows; None if it shows none, or one that lies elsewhere."""
+    relation_id = getattr(shape.element, "blip_rId", None)
+    relation = shape.part.rels.get(relation_id) if relation_id else None
+    return None if relation is None or relation.is_external else bytes(relation.target_part.blob)
 
 
 def _add_chart(builder: DocumentBuilder, chart: Any) -> None:

@@ -19,6 +19,8 @@ from ingest.errors import BrokenFileError
 from ingest.loaders.base import LoadedFile, choose_title
 from ingest.loaders.builder import DocumentBuilder
 from ingest.loaders.sheets import Merge, add_sheet
+from ingest.loaders.xlsx_pictures import Pictures
+from ingest.ocr.reader import PictureReader
 from ingest.settings import LoadSettings
 from retrieval.errors import Message
 
@@ -34,6 +36,7 @@ def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
     from openpyxl import load_workbook
 
     builder = DocumentBuilder(source, settings)
+    reader = PictureReader(settings, source)
     notices: list[Message] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Of styles and extensions that do not concern the text.
@@ -43,6 +46,7 @@ def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
             merges = _merges(data) if whole is None else {one.title: _merged(one) for one in whole.worksheets}
             hidden = [sheet.title for sheet in workbook.worksheets if sheet.sheet_state != "visible"]
             n_formulas = 0
+            pictures = Pictures(data)
             for sheet in workbook.worksheets:
                 if sheet.title in hidden:
                     continue
@@ -50,16 +54,19 @@ def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
                 add_sheet(builder, sheet.title, _rows(sheet, beside), merges.get(sheet.title, ()))
                 for place, note in beside.notes():
                     builder.paragraph(f"{place} 批注：{note}")
+                for place, picture in pictures.of(sheet.title) if reader.is_looking else ():
+                    reader.add_to(builder, picture, label=f"{sheet.title}!{place} 图片：")
                 n_formulas += beside.n_formulas
             facts = _facts(workbook.properties)
             title = choose_title([workbook.properties.title], source)
         except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, EOFError, IndexError) as exc:
             raise BrokenFileError(source, "xlsx", f"{type(exc).__name__}: {exc}"[:200]) from exc
+    reader.check_read(builder)
     if hidden:
         notices.append(hidden_sheets(source, hidden))
     if n_formulas:
         notices.append(_without_value(source, n_formulas))
-    return LoadedFile(builder.build(title, facts), _MEDIA_TYPE, "xlsx", tuple(notices))
+    return LoadedFile(builder.build(title, facts), _MEDIA_TYPE, "xlsx", tuple(notices), reader.n_unread > 0)
 
 
 def hidden_sheets(source: str, names: Sequence[str]) -> Message:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ingest.errors import IngestError
+from ingest.errors import IngestError, NeedsOcrError
 from ingest.loaders.builder import DocumentBuilder
 from ingest.loaders.paragraphs import add_paragraphs
 from ingest.loaders.pdf_lines import Line, Paragraph, layout
@@ -89,9 +89,21 @@ class PictureReader:
         except IngestError:
             return []  # The document's own text is worth more than a picture that cannot be decoded.
 
-    def add_to(self, builder: DocumentBuilder, data: bytes) -> None:
-        """Add the text of a picture file inside a document where the builder stands."""
-        add_paragraphs(builder, self.take(data), has_headings=False)
+    def check_read(self, builder: DocumentBuilder) -> None:
+        """Check that a document without any text is not one whose pictures were left unread.
+
+        Raises:
+            NeedsOcrError: If it is.
+        """
+        if self.n_unread and not builder.length:
+            raise NeedsOcrError(self._source, self.n_unread, is_picture=True)
+
+    def add_to(self, builder: DocumentBuilder, data: bytes, *, label: str = "") -> None:
+        """Add the text of a picture file inside a document where the builder stands; `label` first, if there is any."""
+        paragraphs = self.take(data)
+        if paragraphs and label:
+            builder.paragraph(label)
+        add_paragraphs(builder, paragraphs, has_headings=False)
 
 
 def _lines_of(boxes: Sequence[TextBox], height: float) -> list[Line]:

@@ -35,9 +35,9 @@ CASES = [
     (
         e.NeedsOcrError("公告.png", 1, is_picture=True),
         "needs_ocr",
-        "'公告.png' is a picture, and its text needs OCR. "
+        "'公告.png' holds pictures alone, and their text needs OCR. "
         "Install the extra 'ocr' (pip install 'huozi-assistant[ocr]') and run `huozi ingest --ocr`.",
-        "'公告.png' 是图片，需要 OCR 才能读取文字。"
+        "'公告.png' 只有图片，需要 OCR 才能读取其中的文字。"
         "请安装 ocr 组件（pip install 'huozi-assistant[ocr]'），再运行 `huozi ingest --ocr`。",
     ),
     (

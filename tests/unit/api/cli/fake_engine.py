@@ -106,9 +106,10 @@ class FakeEngine:
         *,
         delete_missing: bool = False,
         allow_empty: bool = False,
+        ocr: bool = False,
         progress: Callable[[IngestProgress], None] | None = None,
     ) -> IngestReport:
-        self._called("ingest", tuple(paths), collection, delete_missing)
+        self._called("ingest", tuple(paths), collection, delete_missing, *(["ocr"] if ocr else []))
         if progress is not None:
             progress(IngestProgress("done", 1, 1, 4))
         return self.report
