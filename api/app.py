@@ -25,6 +25,7 @@ from api.routes import (
     documents,
     files,
     health,
+    jobs,
     models,
     owner,
     pages,
@@ -61,9 +62,10 @@ def create_app(settings: Settings, *, folder: DataFolder | None = None, assistan
     app.state.sessions = Sessions()
     app.state.model_client = None
     app.state.repeats = Repeats()
+    app.state.previewing = asyncio.Semaphore(documents.MAX_PREVIEWS)
     app.state.given = (folder, assistant)
     for routes in (
-        chat, answers, models, vector_stores, store_files, files, documents, health, session, owner, pages,
+        chat, answers, models, vector_stores, store_files, files, documents, jobs, health, session, owner, pages,
     ):  # fmt: skip
         app.include_router(routes.router)
     pages.mount_static(app)
@@ -107,16 +109,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         built = await asyncio.to_thread(build, app.state.settings, url=own_url(app.state.settings))
         folder, assistant = folder or built.folder, assistant or built.assistant
     folder.answers_meanwhile = True
-    jobs = await asyncio.to_thread(_start_jobs, app.state.settings, folder)
-    app.state.parts = Parts(folder, assistant, jobs)
+    runner = await asyncio.to_thread(_start_jobs, app.state.settings, folder)
+    app.state.parts = Parts(folder, assistant, runner)
     if app.state.settings.llm.base_url is not None:
         # Seconds of imports that the first question would wait for; in a thread, so that the page is there at once.
         app.state.warm_up = asyncio.create_task(asyncio.to_thread(import_module, "langchain_openai"))
     try:
         yield
     finally:
-        if jobs is not None:
-            await asyncio.to_thread(jobs.stop)
+        if runner is not None:
+            await asyncio.to_thread(runner.stop)
         await assistant.aclose()
         if app.state.model_client is not None:
             await app.state.model_client.aclose()
