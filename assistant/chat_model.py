@@ -26,6 +26,7 @@ from assistant.context_overflow import PromptOverflowError, is_overflow, overflo
 from assistant.control_tokens import neutralise
 from assistant.errors import TokenizeUnsupportedError, no_model_server, tokenize_unsupported
 from assistant.events import Turn
+from assistant.gathering import gathered
 from assistant.messages import to_messages
 from assistant.payload import for_server, prompt_bound
 from assistant.raw_stream import AsyncCompletions, Completions
@@ -169,7 +170,7 @@ class ChatHuozi(BaseChatOpenAI):
             yield mark_chunk(index, mark)
 
     async def astream_raw(self, turns: Sequence[Turn], **options: Any) -> AsyncGenerator[list[Json], None]:
-        """Stream the server's own chunks, those together that came together.
+        """Stream the server's own chunks, those together that came while nobody read.
 
         For callers that need nothing of LangChain's: no callback hears of it, and nothing is built that they would take
         apart again. Window and retries are as for any other request.
@@ -190,7 +191,7 @@ class ChatHuozi(BaseChatOpenAI):
             if not is_overflow(error):
                 raise
             raise await run_in_executor(None, self._overflow, error, to_messages(turns), options) from error
-        async with stream, aclosing(stream.batches()) as batches:
+        async with stream, aclosing(gathered(stream.batches())) as batches:
             async for batch in batches:
                 yield batch
 

@@ -108,6 +108,7 @@ class Trace:
         self._sampling = sampling
         self._answer: Answer | None = None
         self._error: Json | None = None
+        self._body: Json | None = None
 
     @property
     def collection(self) -> str:
@@ -179,8 +180,10 @@ class Trace:
 
     def body(self) -> Json:
         """Return all of it, as JSON can hold it; what did not happen is null or empty."""
+        if self._body is not None:
+            return self._body
         answer = self._answer
-        return {
+        body = {
             "id": self.answer_id,
             "created": round(self.created_at, 3),
             "question": self._question if self._settings.question else None,
@@ -195,6 +198,9 @@ class Trace:
             "answer": self._answer_body(),
             "timings_ms": dict(self._timings),
         }
+        if "total" in self._timings:  # it has ended, and its reader and whoever keeps it want the same
+            self._body = body
+        return body
 
     def _plan_body(self) -> Json | None:
         plan, told = self._plan, self._settings.question

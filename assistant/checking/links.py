@@ -38,6 +38,10 @@ _STRUCTURE = re.compile(r"<(?=[A-Za-z/!?])|\](?=[(:])")
 _JOINTS = re.compile(r"[:/.@]+")
 _LOOKING_AHEAD = frozenset({"tag", "at", "command", "bracket"})
 _SAID_BY_ITSELF = frozenset({"author", "date"})
+# A line of nothing else holds nothing active, and nothing that could become active with what follows it.
+_PLAIN = re.compile(
+    r"(?:[\u3400-\u4dbf\u4e00-\u9fffA-Za-z0-9 \n，。、；：！？（）《》“”…—%+,;!?()*#-]|\[\d{1,3}\](?![(:]))*"
+)
 _MAX_PASSES = 8
 _TAIL_CHARS = 512
 """Characters before a seam that something active across it is looked for in; all of one would be active before."""
@@ -53,6 +57,8 @@ def defuse(text: str, allowed: Collection[str] = (), *, before: str = "") -> str
         allowed: Addresses that stay active: http, https or mailto; compared whole, after normalisation.
         before: All that is shown in front of the text, defused.
     """
+    if _is_plain(text, before):
+        return text
     allowed_by_key = {key: address.strip() for address in allowed if (key := address_key(address)) is not None}
     earlier, _, opened = before.rpartition("\n")
     fences = fences_after(earlier)
@@ -76,6 +82,12 @@ def defuse(text: str, allowed: Collection[str] = (), *, before: str = "") -> str
         above, opened = opened + plain, ""
         fences = fences.after(above)
     return "\n".join(shown)
+
+
+def _is_plain(text: str, before: str) -> bool:
+    """Whether a text, with the line that it goes on with, is words alone, and no code begins before it."""
+    line = before[before.rfind("\n") + 1 :] + text
+    return _PLAIN.fullmatch(line) is not None and "`" not in before and "~" not in before
 
 
 def addresses(*citations: Citation) -> list[str]:

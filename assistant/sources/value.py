@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import add
 
 from assistant.sources.source import Source
 from retrieval.keyword.folding import fold_chunk
@@ -31,6 +32,7 @@ COPY_WORTH = 0.1
 """Worth of a whole copy beside a text that says something else."""
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NO_LETTER = re.compile(r"[\W_]+")
 
 
 def valued(hits: Sequence[ScoredChunk], *, top_k: int) -> list[tuple[ScoredChunk, float]]:
@@ -116,9 +118,8 @@ class _Said:
     @classmethod
     def by(cls, text: str) -> _Said:
         folded = fold_chunk(text)
-        letters = "".join(filter(str.isalnum, folded))
-        pairs = map("".join, zip(letters, letters[1:], strict=False))
-        return cls(frozenset(pairs), frozenset(_NUMBER.findall(folded)))
+        letters = _NO_LETTER.sub("", folded)
+        return cls(frozenset(map(add, letters, letters[1:])), frozenset(_NUMBER.findall(folded)))
 
     def newness(self, other: _Said) -> float:
         """Return what this is worth beside the other, from COPY_WORTH to 1; the same words on other numbers are new."""

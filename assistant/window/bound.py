@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 
+@lru_cache(maxsize=1024)
 def token_bound(text: str) -> int:
     """Return an upper bound of a text's tokens: its UTF-8 bytes, before or after NFKC, whichever are more.
 
