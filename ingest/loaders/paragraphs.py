@@ -30,7 +30,7 @@ def add_paragraphs(
         if is_heading:
             builder.heading(paragraph.text, paragraph.level)
         elif paragraph.rows:
-            builder.table(paragraph.rows, has_header=False)
+            builder.table(paragraph.rows, has_header=paragraph.has_header)
         else:
             builder.paragraph(paragraph.text)
     for _ in range(page, n_pages):

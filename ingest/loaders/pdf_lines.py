@@ -11,6 +11,9 @@ import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
+
+from ingest.loaders.tables import with_header
 
 CELL_GAP = "\x1f"
 """Stands in a line's text where a wide gap separates table cells."""
@@ -29,8 +32,19 @@ _ITEM = re.compile(
 )
 _DIGITS = re.compile(r"\d+|[一二三四五六七八九十百]+(?=\s*页)")
 _PAGE_NUMBER = re.compile(
-    r"[-—–·\s]*(?:第\s*)?#(?:\s*页)?(?:\s*[/／,，共of]+\s*(?:第\s*)?#\s*页?)?[-—–·\s]*|page #(?: of #)?", re.I
+    r"[-—–·\s]*(?:第\s*)?#(?:\s*页)?(?:\s*[/／,，共of]+\s*(?:第\s*)?#\s*页?)?[-—–·\s]*"
+    r"|page #(?: of #)?|[-–—·\s]*[ivxlc]{1,6}[-–—·\s]*",
+    re.I,
 )
+_MIN_COLUMN_LINES = 6
+_MIN_COLUMN_WIDTH = 9
+"""Narrower columns, in font heights, are those of a table."""
+_SAME_START = 4.0
+_MAX_EDGE_LINES = 3
+"""Heads and feet of more lines are text."""
+_MAX_SHIFT = 60
+"""The printed number of a page differs from its place in the file by less: covers and contents come before."""
+_SAME_PLACE = 4.0
 _LEADER = re.compile(r"(?:\s?[.．·…⋯]){4,}\s*|…{2,}\s*")
 _NUMBERED = re.compile(
     r"(?:第[一二三四五六七八九十百\d]+[编章节部分]+|\d+(?:\.\d+)*)(?=[\s\u3000、.．]|[\u4e00-\u9fff])"
@@ -48,6 +62,7 @@ class Line:
         bottom: Lower edge.
         height: Height of the font.
         indented: Whether it starts with an ideographic space.
+        rows: Cells of the ruled table that stands here; `bottom` is then that of its first row.
     """
 
     text: str
@@ -56,6 +71,7 @@ class Line:
     bottom: float
     height: float
     indented: bool = False
+    rows: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(slots=True)
@@ -68,6 +84,7 @@ class Paragraph:
         level: Heading level, or 0.
         rows: Cells of table rows; the text is then empty.
         size: Height of the font.
+        has_header: Whether the first row names the columns.
     """
 
     text: str
@@ -75,6 +92,7 @@ class Paragraph:
     level: int = 0
     rows: list[list[str]] = field(default_factory=list)
     size: float = 0.0
+    has_header: bool = False
 
 
 def layout(pages: Sequence[Sequence[Line]]) -> list[Paragraph]:
@@ -118,11 +136,13 @@ def merge_fragments(lines: Sequence[Line]) -> list[Line]:
 
 def _is_beside(before: Line, line: Line) -> bool:
     overlap = min(before.bottom + before.height, line.bottom + line.height) - max(before.bottom, line.bottom)
+    if before.rows or line.rows:
+        return False
     return line.left >= before.right - 0.5 * before.height and overlap > 0.5 * min(before.height, line.height)
 
 
 def order_columns(lines: Sequence[Line]) -> list[Line]:
-    """Put two columns one after the other where the content stream mixes them; else keep the stream's order."""
+    """Put columns one after the other where the content stream mixes them; else keep the stream's order."""
     gutter = _gutter(lines)
     if gutter is None:
         return list(lines)
@@ -130,26 +150,49 @@ def order_columns(lines: Sequence[Line]) -> list[Line]:
     left: list[Line] = []
     right: list[Line] = []
     for line in sorted(lines, key=lambda line: -line.bottom):
-        if line.left < gutter < line.right:  # Runs across: what stands above it comes first.
-            ordered += [*left, *right, line]
+        if line.left < gutter < line.right or _stands_alone(line, lines, gutter):
+            # Runs across: what stands above it comes first.
+            ordered += [*left, *order_columns(right), line]
             left, right = [], []
         else:
             (left if line.right <= gutter else right).append(line)
-    return [*ordered, *left, *right]
+    return [*ordered, *left, *order_columns(right)]
+
+
+def _stands_alone(line: Line, lines: Sequence[Line], gutter: float) -> bool:
+    """Whether a line is a heading of all columns although it is short: none beside it, some above and below."""
+    if line.left >= gutter or line.height < 1.1 * statistics.median(one.height for one in lines):
+        return False
+    beside = [one for one in lines if one.left >= gutter]
+    margin = 0.5 * line.height
+    above = any(one.bottom > line.bottom + line.height for one in beside)
+    below = any(one.bottom + one.height < line.bottom for one in beside)
+    level = [
+        one
+        for one in beside
+        if one.bottom < line.bottom + line.height + margin and one.bottom + one.height > line.bottom - margin
+    ]
+    return above and below and not level
 
 
 def _gutter(lines: Sequence[Line]) -> float | None:
-    """Return the middle of the gap between two columns of running text, or None."""
-    if len(lines) < 16:
+    """Return an x in the first gap between columns of running text, or None."""
+    if len(lines) < 2 * _MIN_COLUMN_LINES:
         return None
-    low, high = min(line.left for line in lines), max(line.right for line in lines)
-    for share in (0.5, 0.48, 0.52, 0.46, 0.54, 0.44, 0.56):
-        x = low + (high - low) * share
+    starts = Counter(round(line.left / _SAME_START) for line in lines)
+    usual = sorted(start for start, count in starts.items() if count >= _MIN_COLUMN_LINES // 2)
+    for start in usual[1:]:
+        # In the middle of the gap, so that a title over both columns runs across it.
+        begin = (start - 0.5) * _SAME_START - 1
+        ends = sorted(line.right for line in lines if line.right <= begin)
+        x = (ends[(len(ends) - 1) * 9 // 10] + begin) / 2 if ends else begin
         left = [line for line in lines if line.right <= x]
         right = [line for line in lines if line.left >= x]
-        if min(len(left), len(right)) < 6 or len(lines) - len(left) - len(right) > len(lines) * 0.25:
+        if min(len(left), len(right)) < _MIN_COLUMN_LINES:
             continue
-        if _is_running_text(left) and _is_running_text(right):
+        if len(lines) - len(left) - len(right) > len(lines) * 0.25:
+            continue
+        if _is_running_text(left) and (_is_running_text(right) or _gutter(right) is not None):
             return x
     return None
 
@@ -158,33 +201,126 @@ def _is_running_text(lines: Sequence[Line]) -> bool:
     """Tell text that fills its column from the cells of a table."""
     width = max(line.right for line in lines) - min(line.left for line in lines)
     full = sum(line.right - line.left > 0.8 * width for line in lines)
-    return full > 0.5 * len(lines)
+    return full > 0.5 * len(lines) and width > _MIN_COLUMN_WIDTH * statistics.median(line.height for line in lines)
 
 
 def drop_running_lines(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
-    """Drop heads, feet and page numbers that repeat on at least half of the pages (of three or more)."""
+    """Drop what stands above and below the text of most pages: heads, feet, page numbers.
+
+    A line runs if it says the same at the same height on the pages around it; left and right pages, and chapters, may
+    have heads of their own. In figures only page numbers may differ.
+    """
+    step = _document_pitch(pages)
     edges = [_edge_lines(page) for page in pages]
-    shapes = Counter(shape for page in edges for shape in {_shape(line) for line in page})
+    places: dict[tuple[str, int], list[int]] = {}
+    for number, edge in enumerate(edges):
+        for shape in {shape for line in edge for shape in _shapes(line, number)}:
+            places.setdefault(shape, []).append(number)
     n_pages = sum(bool(page) for page in pages)
-    running = {shape for shape, count in shapes.items() if n_pages >= 3 and count >= max(3, n_pages * 0.4)}
     kept = []
-    for page, edge in zip(pages, edges, strict=True):
-        ids = {id(line) for line in edge if _shape(line) in running or _PAGE_NUMBER.fullmatch(_shape(line)[0])}
+    for number, (page, edge) in enumerate(zip(pages, edges, strict=True)):
+        apart = {id(line) for line in _apart_lines(page, step)}
+        outer = _outermost(page)
+        ids = {
+            id(line)
+            for line in edge
+            if id(line) in apart | outer
+            and _is_running(
+                line, [places[one] for one in _shapes(line, number)], number, n_pages, is_apart=id(line) in apart
+            )
+        }
         kept.append([line for line in page if id(line) not in ids])
     return kept
 
 
+def _outermost(page: Sequence[Line]) -> set[int]:
+    """Return the ids of the highest and the lowest line."""
+    by_height = sorted(page, key=lambda line: line.bottom)
+    return {id(line) for line in (*by_height[:1], *by_height[-1:])}
+
+
+def _is_running(line: Line, places: Sequence[Sequence[int]], number: int, n_pages: int, *, is_apart: bool) -> bool:
+    """Tell a head, foot or page number.
+
+    Args:
+        line: Near the upper or lower edge of a page.
+        places: Pages with the same words there, and with the same but for their own numbers.
+        number: This page, from 0.
+        n_pages: Of the file, with text.
+        is_apart: Whether a gap separates it from the text.
+    """
+    most = max(3, n_pages * 0.4)
+    same, counted = places
+    if len(same) >= most:
+        return True
+    if not is_apart:
+        return False
+    return (
+        len(counted) >= most
+        or _is_page_number(line, number, n_pages)
+        or any(len(pages) == n_pages == 2 or _is_in_row(pages, number) for pages in places)
+    )
+
+
+def _is_in_row(pages: Sequence[int], number: int) -> bool:
+    """Whether three pages or more follow one another, or every second one, with this one among them."""
+    first = last = pages.index(number)
+    while first and pages[first] - pages[first - 1] <= 2:
+        first -= 1
+    while last + 1 < len(pages) and pages[last + 1] - pages[last] <= 2:
+        last += 1
+    return last - first >= 2
+
+
+def _is_page_number(line: Line, number: int, n_pages: int) -> bool:
+    """Whether a line is a number that may be its page's: the first pages of a book have others, or Roman ones."""
+    if not _PAGE_NUMBER.fullmatch(_DIGITS.sub("#", line.text.strip())):
+        return False
+    figures = [int(one) for one in re.findall(r"\d+", line.text)]
+    return not figures or n_pages < 3 or any(abs(one - number - 1) <= _MAX_SHIFT for one in figures)
+
+
 def _edge_lines(page: Sequence[Line]) -> list[Line]:
-    """Return the two highest and the two lowest lines."""
-    if len(page) < 2:
-        return []
+    """Return the highest and the lowest lines that no table stands beyond."""
     by_height = sorted(page, key=lambda line: -line.bottom)
-    return by_height[:2] + by_height[-2:]
+    edges = [
+        line
+        for ordered in (by_height, by_height[::-1])
+        for line in takewhile(lambda line: not line.rows, ordered[:_MAX_EDGE_LINES])
+    ]
+    return list({id(line): line for line in edges}.values()) if len(page) > 1 else []
 
 
-def _shape(line: Line) -> tuple[str, int]:
-    """Return what a running line has in common on all pages; a title in larger type is another line."""
-    return _DIGITS.sub("#", line.text.replace(CELL_GAP, " ").strip()), round(line.height)
+def _apart_lines(page: Sequence[Line], step: float) -> list[Line]:
+    """Return the lines above and below the text, which a gap keeps apart from it."""
+    by_height = sorted(page, key=lambda line: -line.bottom)
+    return [line for ordered in (by_height, by_height[::-1]) for line in _until_gap(ordered, step)]
+
+
+def _until_gap(lines: Sequence[Line], step: float) -> list[Line]:
+    """Return the first lines up to a gap; none where no gap follows the first few."""
+    for count, (line, after) in enumerate(zip(lines[:_MAX_EDGE_LINES], lines[1:], strict=False), 1):
+        if abs(line.bottom - after.bottom) > 1.3 * step:
+            return list(lines[:count])
+    return []
+
+
+def _shapes(line: Line, number: int) -> tuple[tuple[str, int], tuple[str, int]]:
+    """Return what a running line has in common on all pages: its words; and them but for the page, with its place."""
+
+    def from_page(match: re.Match[str]) -> str:
+        figure = match.group()
+        return f"#{int(figure) - number}" if figure.isdecimal() and len(figure) < 5 else "#"
+
+    text, place = line.text.replace(CELL_GAP, " ").strip(), round(line.bottom / _SAME_PLACE)
+    # Its words and the size of its font: a page that lies sideways has its head elsewhere, a title is larger.
+    return (text, round(line.height)), (_DIGITS.sub(from_page, text), place)
+
+
+def _document_pitch(pages: Sequence[Sequence[Line]]) -> float:
+    """Return the usual distance from one line to the next over all pages."""
+    steps = [_pitch(page) for page in pages if len(page) > 3]
+    return statistics.median_low(steps) if steps else 20.0
 
 
 def _body_height(pages: Sequence[Sequence[Line]]) -> float:
@@ -203,24 +339,41 @@ def _add_page(paragraphs: list[Paragraph], lines: Sequence[Line], number: int, b
         after = lines[position + 1] if position + 1 < len(lines) else None
         last = paragraphs[-1] if paragraphs else None
         page_mark = [(0, number)] if position == 0 else []
-        if _is_row(line, before, after):
+        if line.rows:
+            paragraphs.append(_table(line, page_mark, last))
+        elif _is_row(line, before, after):
             row = [_readable(cell) for cell in line.text.split(CELL_GAP)]
-            if last is not None and last.rows and position:
+            if last is not None and last.rows and position and before is not None and not before.rows:
                 last.rows.append(row)
             else:
                 paragraphs.append(Paragraph("", page_mark, rows=[row], size=line.height))
         elif _is_heading(line, body):
             if last is not None and last.level and before is not None and _continues_heading(before, line):
-                last.text = _join(last.text, _readable(line.text))
+                last.text = join_lines(last.text, _readable(line.text))
             else:
                 paragraphs.append(Paragraph(_readable(line.text), page_mark, level=1, size=line.height))
         elif last is not None and _continues(last, before, line, edges, pitch, at_page_start=position == 0):
-            joined = _join(last.text, _readable(line.text))
+            joined = join_lines(last.text, _readable(line.text))
             last.pages += [(len(joined) - len(_readable(line.text)), number)] if position == 0 else []
             last.text = joined
         else:
             paragraphs.append(Paragraph(_readable(line.text), page_mark, size=line.height))
         before = line
+
+
+def _table(line: Line, page_mark: list[tuple[int, int]], before: Paragraph | None) -> Paragraph:
+    """Return a ruled table; one that goes on from the page before names its columns again."""
+    rows, has_header = with_header(line.rows)
+    if (
+        page_mark
+        and before is not None
+        and before.has_header
+        and len(before.rows[0]) == len(rows[0])
+        and not has_header
+    ):
+        rows.insert(0, before.rows[0])
+        has_header = True
+    return Paragraph("", page_mark, rows=[list(row) for row in rows], size=line.height, has_header=has_header)
 
 
 def _readable(text: str) -> str:
@@ -229,17 +382,21 @@ def _readable(text: str) -> str:
 
 def _edges(lines: Sequence[Line]) -> dict[int, tuple[float, float]]:
     """Return left and right edge of the text column that each line (by id) stands in."""
-    gutter = _gutter(lines)
-    groups: dict[bool, list[Line]] = {False: [], True: []}
-    for line in lines:
-        groups[gutter is not None and line.left >= gutter].append(line)
     edges: dict[int, tuple[float, float]] = {}
-    for group in groups.values():
-        if group:
-            left = sorted(line.left for line in group)[len(group) // 10]
-            right = sorted(line.right for line in group)[-1 - len(group) // 10]
-            edges |= {id(line): (left, right) for line in group}
+    for group in _columns(lines):
+        left = sorted(line.left for line in group)[len(group) // 10]
+        right = sorted(line.right for line in group)[-1 - len(group) // 10]
+        edges |= {id(line): (left, right) for line in group}
     return edges
+
+
+def _columns(lines: Sequence[Line]) -> list[Sequence[Line]]:
+    """Return the lines of each column; what runs across belongs to the first."""
+    gutter = _gutter(lines)
+    if gutter is None:
+        return [lines] if lines else []
+    right = [line for line in lines if line.left >= gutter]
+    return [[line for line in lines if line.left < gutter], *_columns(right)]
 
 
 def _pitch(lines: Sequence[Line]) -> float:
@@ -301,8 +458,8 @@ def _continues(
     return not (is_first_line and last.text[-1] in _ENDS and line.left > before.left - 0.3 * line.height)
 
 
-def _join(text: str, more: str) -> str:
-    """Join two lines: a space only between Latin words, a hyphen at the end taken out."""
+def join_lines(text: str, more: str) -> str:
+    """Return two lines as one: a space only between Latin words, a hyphen at the end taken out."""
     if not text or not more:
         return text + more
     if re.search(r"[a-z]-$", text) and more[0].islower():

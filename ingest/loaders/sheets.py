@@ -6,13 +6,13 @@ tables with a blank row between them. Rows are taken one at a time, so that a sh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
 from ingest.clean import clean_line
 from ingest.loaders.builder import DocumentBuilder
-from ingest.loaders.tables import MAX_LABEL_CHARS
+from ingest.loaders.tables import names_columns
 
 Cells = Sequence[str]
 MAX_COLUMNS = 1_000
@@ -130,11 +130,11 @@ def _first_column(row: _Row) -> int:
 
 def _header(head: Sequence[_Row], merges: Sequence[Merge]) -> tuple[list[str], int]:
     """Return the columns' names and how many rows they take; none where the first row is no header."""
-    if len(head) < 2 or not _names(head[0].cells):
+    if len(head) < 2 or not names_columns(head[0].cells):
         return [], 0
     top = head[0].number
     over = [merge for merge in merges if merge.top == top]
-    is_double = len(head) > 2 and any(merge.bottom == top + 1 for merge in over) and _names(head[1].cells)
+    is_double = len(head) > 2 and any(merge.bottom == top + 1 for merge in over) and names_columns(head[1].cells)
     upper = list(head[0].cells)
     for merge in over:
         for column in range(merge.left + 1, min(merge.right, MAX_COLUMNS) + 1):
@@ -150,13 +150,6 @@ def _header(head: Sequence[_Row], merges: Sequence[Merge]) -> tuple[list[str], i
 
 def _padded(cells: Cells, width: int) -> list[str]:
     return [*cells, *[""] * (width - len(cells))]
-
-
-def _names(cells: Cells) -> bool:
-    """Whether a row could name columns: two texts or more, none of them long or a figure."""
-    named = [cell for cell in cells if cell]
-    is_text: Callable[[str], bool] = lambda cell: any(char.isalpha() for char in cell)  # noqa: E731
-    return len(named) >= 2 and all(len(cell) <= MAX_LABEL_CHARS and is_text(cell) for cell in named)
 
 
 def _place(top: int, bottom: int, left: int, width: int) -> str:

@@ -6,6 +6,7 @@ rows; there each row names its columns (`列名: 值`), because the header line 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from ingest.clean import clean_line
@@ -16,6 +17,8 @@ LABEL_OVER_CHARS = 400
 """A table whose plain rendering is longer than this gets labelled rows."""
 
 MAX_LABEL_CHARS = 20
+_YEAR = re.compile(r"(?:19|20)\d\d|Q[1-4]")
+_FIGURE = re.compile(r"\d")
 SEPARATOR = " | "
 
 
@@ -27,6 +30,36 @@ def render_table(rows: Iterable[Row], *, has_header: bool) -> list[str]:
         return lines
     labels = cleaned[0]
     return [lines[0], *(_join(_labelled(labels, row)) for row in cleaned[1:])]
+
+
+def names_columns(row: Row) -> bool:
+    """Whether a row could name columns: two texts or more, none of them long or a figure."""
+    named = [cell for cell in row if cell]
+    return len(named) >= 2 and all(
+        len(cell) <= MAX_LABEL_CHARS and any(char.isalpha() for char in cell) for cell in named
+    )
+
+
+def with_header(rows: Sequence[Row]) -> tuple[list[Row], bool]:
+    """Return rows, and whether the first names the columns; names in two rows, one under another, are made one.
+
+    Args:
+        rows: Of equal length; a cell over several columns has empty ones to its right, one over rows is in each.
+    """
+    if len(rows) < 2 or not names_columns(rows[0]) or any(_FIGURE.search(_YEAR.sub("", cell)) for cell in rows[0]):
+        return list(rows), False
+    upper, lower = list(rows[0]), rows[1]
+    below = [column for column in range(1, len(upper)) if not upper[column]]
+    for column in below:
+        upper[column] = upper[column - 1]
+    spans = {*below, *(column - 1 for column in below)}
+    is_same = [upper[column] == lower[column] for column in range(len(upper)) if column not in spans]
+    if not below or not names_columns(lower) or not all(lower[column] for column in below):
+        return list(rows), not any(is_same)  # What goes on in the next row is no name.
+    if len(rows) < 3 or not all(is_same):
+        return list(rows), True
+    pairs = zip(upper, lower, strict=True)
+    return [["/".join(dict.fromkeys(filter(None, pair))) for pair in pairs], *rows[2:]], True
 
 
 def has_text(row: Row) -> bool:
