@@ -8,6 +8,7 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from api.job_objects import collection_names, job_object
 from api.objects import (
     Json,
     answer_object,
@@ -28,6 +29,7 @@ from retrieval.models import StoredDocument
 if TYPE_CHECKING:
     from api.wiring import Built
     from ingest.report import IngestProgress, IngestReport
+    from retrieval.catalog.job_record import JobRecord
 
 
 class LocalEngine:
@@ -35,10 +37,12 @@ class LocalEngine:
 
     Args:
         built: An open data folder and what works on it; closed with the engine.
+        has_runner: Whether this process works on the queue beside, as a service does.
     """
 
-    def __init__(self, built: Built) -> None:
+    def __init__(self, built: Built, *, has_runner: bool = False) -> None:
         self._built = built
+        self._has_runner = has_runner
         self._folder = built.folder
         self._runner: asyncio.Runner | None = None
 
@@ -53,9 +57,12 @@ class LocalEngine:
         progress: Callable[[IngestProgress], None] | None = None,
     ) -> IngestReport:
         """Bring files and folders into a collection."""
-        return self._built.ingestor.ingest(
+        report = self._built.ingestor.ingest(
             paths, collection, delete_missing=delete_missing, allow_empty=allow_empty, ocr=ocr, progress=progress
         )
+        if report.queued and not self._has_runner:
+            self._built.ingestor.run_queue(ocr=ocr)
+        return report
 
     async def events(
         self, question: str, history: Sequence[Turn], collection: str, trace: bool = False
@@ -134,6 +141,32 @@ class LocalEngine:
         self._folder.delete_document(found.document_id)
         return document_object(found)
 
+    def list_jobs(self, collection: str | None, states: Sequence[str], limit: int) -> list[Json]:
+        """Return jobs, newest first."""
+        catalog = self._folder.catalog
+        collection_id = None if collection is None else catalog.get_collection(collection).collection_id
+        return self._jobs(catalog.jobs.find(collection_id=collection_id, states=states, limit=limit))
+
+    def show_job(self, job_id: str) -> Json:
+        """Return one job."""
+        return self._jobs([self._folder.catalog.jobs.get(job_id)])[0]
+
+    def cancel_job(self, job_id: str) -> Json:
+        """End a job that has not ended; returns it."""
+        from ingest.jobs.control import cancel_job
+
+        return self._jobs([cancel_job(self._folder, job_id)])[0]
+
+    def retry_job(self, job_id: str) -> Json:
+        """Try a failed job again: at once, or by the service that works on jobs."""
+        from ingest.jobs.control import retry_job
+        from ingest.jobs.runner import JobRunner
+
+        retry_job(self._folder, job_id)
+        if self._built.jobs is None:
+            JobRunner(self._folder, self._built.ingestor.settings).run_pending()
+        return self.show_job(job_id)
+
     def list_keys(self) -> list[Json]:
         """Return every API key, without secrets."""
         return [key_object(key) for key in self._folder.catalog.keys.list()]
@@ -182,6 +215,11 @@ class LocalEngine:
 
     def _shown(self, body: Mapping[str, Any]) -> Json:
         return trace_object(body, cited_chunks(self._folder.catalog, body))
+
+    def _jobs(self, records: Sequence[JobRecord]) -> list[Json]:
+        names = collection_names(self._folder.catalog, records)
+        live = self._built.jobs
+        return [job_object(record if live is None else live.shown(record), names) for record in records]
 
     def _find(self, document: str, collection: str) -> StoredDocument:
         catalog = self._folder.catalog

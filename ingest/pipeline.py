@@ -17,7 +17,7 @@ from ingest.jobs.failures import record_failures
 from ingest.loaders.formats import suffix_of
 from ingest.moves import Rename, find_moves, rename
 from ingest.ocr.availability import is_on, require, with_pictures
-from ingest.recipe import recipe_made, recipe_of
+from ingest.recipe import UNREAD, recipe_made, recipe_of
 from ingest.records import TextRecord
 from ingest.report import IngestReport
 from ingest.sandbox.ahead import Parser
@@ -169,7 +169,19 @@ class Ingestor:
             job = ParseJob(one.source, self._folder.originals.get(one.content_hash))
             stored = self._folder.catalog.live_version(run.known[one.source_id].document_id)
             metadata = stored.document.metadata if stored is not None else {}
-            yield _Wanted(one.source_id, one.content_hash, self._recipe, job, metadata)
+            # Not ours of now: what else may be new in that is not what is asked for.
+            recipe = run.known[one.source_id].recipe.removesuffix(UNREAD)
+            yield _Wanted(one.source_id, one.content_hash, recipe, job, metadata)
+
+    def run_queue(self, *, ocr: bool = False) -> None:
+        """Work on the jobs that wait, in this thread: for a process in which no service does.
+
+        Args:
+            ocr: Read pictures, whatever the settings say.
+        """
+        from ingest.jobs.runner import JobRunner
+
+        JobRunner(self._folder, with_pictures(self._settings) if ocr else self._settings).run_pending()
 
     def ingest_records(
         self, records: Iterable[TextRecord], collection: str = "default", *, progress: Progress | None = None

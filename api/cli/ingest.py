@@ -182,8 +182,8 @@ def summary(report: IngestReport, say: Say) -> str:
     """Return a run in one line."""
     failed, moved = len(report.failed), report.moved
     moved_zh, moved_en = (f"移动 {moved}，", f"{moved} moved, ") if moved else ("", "")
-    queued_zh = f"；{report.queued} 个上传的文件重新排队" if report.queued else ""
-    queued_en = f"; {report.queued} uploaded files queued again" if report.queued else ""
+    queued_zh = f"；另有 {report.queued} 个上传的文件作为任务重新处理" if report.queued else ""
+    queued_en = f"; {report.queued} uploaded files taken up again as jobs" if report.queued else ""
     return say(
         f"新增 {report.added}，更新 {report.updated}，未变 {report.skipped}，{moved_zh}删除 {report.deleted}，"
         f"失败 {failed}；写入 {report.chunks} 个片段，用时 {report.seconds:.1f} 秒{queued_zh}",

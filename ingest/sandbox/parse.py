@@ -84,7 +84,7 @@ def parse(job: ParseJob, settings: IngestSettings) -> Parsed:
         raise ParserLimitError(job.source, "pages", settings.load.max_pages)
     title, metadata = str(loaded.document.title), _metadata(loaded.document, job)
     document = replace(loaded.document, title=title, blocks=(), metadata=metadata)
-    return Parsed(document, spans, loaded.media_type, loaded.warnings)
+    return Parsed(document, spans, loaded.media_type, loaded.warnings, needs_ocr=loaded.needs_ocr)
 
 
 def is_plain(job: ParseJob, settings: IngestSettings) -> bool:
