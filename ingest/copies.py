@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 from ingest.batch import Ready
@@ -37,7 +38,8 @@ class Copies:
         What a file holds can depend on its suffix, so only one with the same is taken over.
         """
         for copy in self._catalog.find_copies(content_hash, recipe=recipe, embedder=self._embedder):
-            if suffix_of(copy.source) != suffix_of(source):
+            # What was uploaded may have attributes of its own.
+            if not os.path.isabs(copy.source_id) or suffix_of(copy.source) != suffix_of(source):
                 continue
             stored = self._catalog.live_version(copy.document_id)
             if stored is not None:

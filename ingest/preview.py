@@ -100,6 +100,19 @@ def parsed_object(parsed: Parsed, language: Language) -> dict[str, Any]:
     }
 
 
+def parse_apart(source: str, data: bytes, settings: IngestSettings) -> Parsed:
+    """Return one document as an ingestion would make it, parsed in a worker process.
+
+    Raises:
+        IngestError: If it would be refused.
+    """
+    with Parser(settings.model_copy(update={"parse_apart": "always"})) as parser:
+        ((_, parsed),) = parser.parse_all([(None, ParseJob(source, data))])
+    if isinstance(parsed, IngestError):
+        raise parsed
+    return parsed
+
+
 def preview(
     paths: Iterable[str | Path],
     known: Mapping[str, KnownSource],

@@ -228,6 +228,17 @@ class Incoming:
         except OSError as exc:
             raise unwritable(self._originals.folder, exc) from exc
 
+    def read(self) -> bytes:
+        """Return what was finished.
+
+        Raises:
+            DataFolderError: If it cannot be read.
+        """
+        try:
+            return self._temporary.read_bytes()
+        except OSError as exc:
+            raise unwritable(self._originals.folder, exc) from exc
+
     def keep(self) -> Path:
         """Store what was finished as an original, in place of one with the same bytes; returns where.
 

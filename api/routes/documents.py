@@ -1,16 +1,36 @@
-"""`GET /v1/documents/{id}/text`: a document's parsed text around a quote, for the source page."""
+"""`/v1/documents`: a document's parsed text around a quote, and what a file would become before it is stored."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
 from api.parts import Parts
+from api.routes.files import only_file
 from api.source_window import page_at, source_window
+from api.uploading.receive import heard_out, receiving
 from retrieval.models import Chunk
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
+
+MAX_PREVIEWS = 2
+"""Files parsed for a preview at the same time, each in a process of its own; others wait."""
+PREVIEW_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            }
+        },
+    }
+}
 
 
 def live_chunk(parts: Parts, document_id: str, chunk_id: str) -> Chunk | None:
@@ -55,3 +75,26 @@ def read_text(
             {"text": segment.text, "page": segment.page, "quoted": segment.quoted} for segment in window.segments
         ],
     }
+
+
+@router.post("/preview", summary="See a file's chunks before it is stored", openapi_extra=PREVIEW_BODY)
+async def preview_document(request: Request) -> dict[str, Any]:
+    """Parse one file as an ingestion would, and return its title and chunks; nothing is stored.
+
+    Offsets count characters in the parsed text, pages from 1.
+    """
+    # Late: the parsers' settings and processes, which answers do not need.
+    from api.wiring import ingest_settings
+    from ingest.preview import parse_apart, parsed_object
+
+    parts: Parts = request.app.state.parts
+    settings = request.app.state.settings
+    async with (
+        heard_out(request, settings.max_upload_mb),
+        receiving(request, parts.folder.originals, settings.max_upload_mb) as form,
+    ):
+        file = only_file(form)
+        async with request.app.state.previewing:
+            data = await asyncio.to_thread(file.incoming.read)
+            parsed = await asyncio.to_thread(parse_apart, file.name, data, ingest_settings(settings))
+    return {"object": "document.preview", "source": file.name, **parsed_object(parsed, settings.language)}

@@ -28,6 +28,7 @@ class StoredCopy:
     """A live version with the content that is asked for; `source` is what its document is called."""
 
     document_id: str
+    source_id: str
     source: str
 
 
@@ -61,7 +62,7 @@ class SourceTable:
     def find_copies(self, content_hash: str, *, recipe: str, embedder: str) -> list[StoredCopy]:
         """Return the live versions of some content, in any collection with this embedder, oldest first."""
         query = (
-            sa.select(documents.c.id, documents.c.source)
+            sa.select(documents.c.id, documents.c.source_id, documents.c.source)
             .select_from(versions.join(documents).join(collections))
             .where(versions.c.content_hash == content_hash, versions.c.recipe == recipe, versions.c.state == LIVE)
             .where(collections.c.embedder == embedder)

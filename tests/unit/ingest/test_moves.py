@@ -3,13 +3,18 @@
 import os
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ingest import Ingestor
+from ingest.batch import Ready, Run
 from ingest.errors import EmptiedFolderError
+from ingest.recipe import recipe_of
 from ingest.sandbox.ahead import Parser
+from ingest.settings import IngestSettings
+from retrieval.catalog import NewVersion
 from retrieval.data_folder import DataFolder
 from retrieval.doctor import check
 from retrieval.errors import Message, VectorStoreError
@@ -277,3 +282,25 @@ def test_ignored_file_counts_as_missing(folder, docs):
     assert Ingestor(folder).ingest([docs]).deleted == 0
     assert Ingestor(folder).ingest([docs], delete_missing=True).deleted == 1
     assert set(stored(folder)) == {"制度/休假.md"}
+
+
+def test_attributes_of_an_upload_stay_its_own_when_a_file_has_its_content(folder, docs):
+    Ingestor(folder).ingest([docs / "报销.txt"])
+    (document,) = stored(folder).values()
+    live = folder.catalog.live_version(document.document_id)
+    upload = NewVersion(
+        source_id="upload:报销.txt",
+        source="报销.txt",
+        document=replace(live.document, metadata={"部门": "财务"}),
+        spans=live.spans,
+        content_hash=document.content_hash,
+        recipe=recipe_of(IngestSettings()),
+        media_type="text/plain",
+        size=document.size,
+    )
+    run = Run(folder, folder.collection("另一个", create=True), None)
+    run.add(Ready(upload, TRAVEL.encode()))
+    run.flush()
+    folder.delete_document(document.document_id)
+    Ingestor(folder).ingest([docs / "报销.txt"])
+    assert "部门" not in folder.catalog.live_version(stored(folder)["报销.txt"].document_id).document.metadata
