@@ -32,6 +32,10 @@ PLAIN_CALLS = frozenset(
         "list_documents",
         "show_document",
         "delete_document",
+        "list_jobs",
+        "show_job",
+        "cancel_job",
+        "retry_job",
         "list_keys",
         "create_key",
         "revoke_key",
@@ -82,6 +86,18 @@ class Engine(Protocol):
 
     def delete_document(self, document: str, collection: str) -> Json:
         """Delete a document, named as in `show_document`; returns what it was."""
+
+    def list_jobs(self, collection: str | None, states: Sequence[str], limit: int) -> list[Json]:
+        """Return jobs, newest first: of all collections where none is named, in any state where none is."""
+
+    def show_job(self, job_id: str) -> Json:
+        """Return one job."""
+
+    def cancel_job(self, job_id: str) -> Json:
+        """End a job that has not ended; returns it."""
+
+    def retry_job(self, job_id: str) -> Json:
+        """Try a failed job again; without a service it is done when this returns, and so is all else that waits."""
 
     def list_keys(self) -> list[Json]:
         """Return every API key, without secrets."""

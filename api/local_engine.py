@@ -143,9 +143,12 @@ class LocalEngine:
 
     def list_jobs(self, collection: str | None, states: Sequence[str], limit: int) -> list[Json]:
         """Return jobs, newest first."""
+        from retrieval.catalog.job_record import STATES
+
         catalog = self._folder.catalog
         collection_id = None if collection is None else catalog.get_collection(collection).collection_id
-        return self._jobs(catalog.jobs.find(collection_id=collection_id, states=states, limit=limit))
+        wanted = [state for state in STATES if state in states]
+        return self._jobs(catalog.jobs.find(collection_id=collection_id, states=wanted, limit=limit))
 
     def show_job(self, job_id: str) -> Json:
         """Return one job."""
@@ -160,11 +163,10 @@ class LocalEngine:
     def retry_job(self, job_id: str) -> Json:
         """Try a failed job again: at once, or by the service that works on jobs."""
         from ingest.jobs.control import retry_job
-        from ingest.jobs.runner import JobRunner
 
         retry_job(self._folder, job_id)
-        if self._built.jobs is None:
-            JobRunner(self._folder, self._built.ingestor.settings).run_pending()
+        if not self._has_runner:
+            self._built.ingestor.run_queue()
         return self.show_job(job_id)
 
     def list_keys(self) -> list[Json]:

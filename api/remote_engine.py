@@ -110,6 +110,22 @@ class RemoteEngine:
         """Delete a document; returns what it was."""
         return self._object("delete_document", document=document, collection=collection)
 
+    def list_jobs(self, collection: str | None, states: Sequence[str], limit: int) -> list[Json]:
+        """Return jobs, newest first."""
+        return self._list("list_jobs", collection=collection, states=list(states), limit=limit)
+
+    def show_job(self, job_id: str) -> Json:
+        """Return one job."""
+        return self._object("show_job", job_id=job_id)
+
+    def cancel_job(self, job_id: str) -> Json:
+        """End a job that has not ended; returns it."""
+        return self._object("cancel_job", job_id=job_id)
+
+    def retry_job(self, job_id: str) -> Json:
+        """Queue a failed job again; the owner works on it."""
+        return self._object("retry_job", job_id=job_id)
+
     def list_keys(self) -> list[Json]:
         """Return every API key, without secrets."""
         return self._list("list_keys")

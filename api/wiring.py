@@ -10,6 +10,7 @@ from api.settings import Settings
 from assistant.settings import AnswerSettings
 
 if TYPE_CHECKING:
+    from api.parts import ShowsJobs
     from assistant import Assistant
     from assistant.trace_log import TraceLog
     from ingest import Ingestor
@@ -28,6 +29,7 @@ class Built:
         ingestor: Brings files in.
         max_question_chars: Longest question, in characters.
         traces: How answers came about.
+        jobs: What works on uploaded files; None where no service does.
     """
 
     folder: DataFolder
@@ -35,6 +37,7 @@ class Built:
     ingestor: Ingestor
     max_question_chars: int = AnswerSettings().max_question_chars
     traces: TraceLog | None = None
+    jobs: ShowsJobs | None = None
 
     def close(self) -> None:
         """Write the traces that wait, and close the data folder."""

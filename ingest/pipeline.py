@@ -165,7 +165,7 @@ class Ingestor:
 
     def _wanted_unread(self, documents: Sequence[UnreadDocument], run: Run) -> Iterator[_Wanted]:
         for one in documents:
-            run.tell("load", one.source)
+            run.tell("parse", one.source)
             job = ParseJob(one.source, self._folder.originals.get(one.content_hash))
             stored = self._folder.catalog.live_version(run.known[one.source_id].document_id)
             metadata = stored.document.metadata if stored is not None else {}
@@ -245,7 +245,7 @@ class Ingestor:
     ) -> Iterator[_Wanted]:
         """Yield the files to parse; with `waiting`, those with content that need not be parsed are kept there."""
         for entry, data in read_contents(entries, self._settings):
-            run.tell("load", entry.source)
+            run.tell("parse", entry.source)
             if isinstance(data, IngestError):
                 run.fail(entry.source, data, entry.source_id)
                 continue
@@ -258,7 +258,7 @@ class Ingestor:
 
     def _wanted_records(self, records: Sequence[TextRecord], run: Run) -> Iterator[_Wanted]:
         for record in records:
-            run.tell("load", record.source_id)
+            run.tell("parse", record.source_id)
             job = ParseJob(record.source_id, record.data, RecordLabel(record.title, record.metadata))
             # A record's title and metadata are not in its bytes.
             yield from self._unless_known(record.source_id, f"{self._recipe} {record.label_hash}", job, run)

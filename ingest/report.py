@@ -8,7 +8,8 @@ from typing import Any, Literal
 from ingest.errors import IngestError
 from retrieval.errors import Language, Message
 
-Stage = Literal["scan", "load", "embed", "index", "done"]
+Stage = Literal["scan", "parse", "split", "embed", "index", "done"]
+"""What is being done to a file: it is looked at, parsed, cut into chunks, embedded, indexed. Jobs have the same words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,14 @@ class IngestProgress:
     """How far a run is; counts are true counts of what is finished.
 
     Args:
-        stage: What is being done now.
+        stage: What was done last; the stages of different files go on side by side.
         files_done: Files whose fate is settled.
         files_total: Files found.
-        chunks: Chunks that are searchable now.
+        chunks: Chunks that are indexed: searchable now.
         source: The file at hand.
+        parsed: Files that were parsed, or taken over from equal content.
+        split: Chunks that they were cut into.
+        embedded: Chunks whose vectors are there; 0 without an embedder.
     """
 
     stage: Stage
@@ -46,6 +50,9 @@ class IngestProgress:
     files_total: int
     chunks: int
     source: str = ""
+    parsed: int = 0
+    split: int = 0
+    embedded: int = 0
 
 
 @dataclass(slots=True)

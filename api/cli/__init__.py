@@ -33,6 +33,7 @@ HOMES = {
     "serve": "api.cli.serve",
     "collections": "api.cli.collections",
     "documents": "api.cli.documents",
+    "jobs": "api.cli.jobs",
     "keys": "api.cli.keys",
     "eval": "api.cli.eval",
     "model": "api.cli.model",

@@ -73,7 +73,14 @@ def engine_of(request: Request) -> LocalEngine:
     settings, parts = request.app.state.settings, request.app.state.parts
     ingestor = build_ingestor(settings, parts.folder)
     return LocalEngine(
-        Built(parts.folder, parts.assistant, ingestor, settings.answer.max_question_chars, parts.assistant.traces),
+        Built(
+            parts.folder,
+            parts.assistant,
+            ingestor,
+            settings.answer.max_question_chars,
+            parts.assistant.traces,
+            parts.jobs,
+        ),
         has_runner=True,
     )
 

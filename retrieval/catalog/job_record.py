@@ -18,6 +18,7 @@ RUNNING: State = "running"
 COMPLETED: State = "completed"
 FAILED: State = "failed"
 CANCELLED: State = "cancelled"
+STATES = (QUEUED, RUNNING, COMPLETED, FAILED, CANCELLED)
 ENDED = (COMPLETED, FAILED, CANCELLED)
 KEEPS_BYTES = (QUEUED, RUNNING, FAILED)
 """States in which the original of an uploaded file is still needed: a failed job may be tried again."""
