@@ -6,7 +6,6 @@ From there on a scanned page is laid out as any other: columns, table rows, para
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -127,14 +126,24 @@ def evened(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
 
 def _straightened(boxes: Sequence[TextBox]) -> list[TextBox]:
     """Turn all boxes by the angle at which the sheet lay on the scanner."""
-    long = [box for box in boxes if box.width > 4 * box.height]
-    skew = statistics.median(box.angle for box in long) if len(long) >= 3 else 0.0
+    skew = _skew(boxes)
     if not _LEVEL < abs(skew) < _MAX_SKEW:
         return list(boxes)
     cos, sin = math.cos(-skew), math.sin(-skew)
     return [
         replace(box, corners=tuple((x * cos - y * sin, x * sin + y * cos) for x, y in box.corners)) for box in boxes
     ]
+
+
+def _skew(boxes: Sequence[TextBox]) -> float:
+    """Return the angle of most of the text; long lines tell it best."""
+    lying = sorted((box.angle, box.width) for box in boxes if box.width > 2 * box.height)
+    half = sum(width for _, width in lying) / 2
+    for angle, width in lying if len(lying) >= 3 else ():
+        half -= width
+        if half <= 0:
+            return angle
+    return 0.0
 
 
 def _rows(boxes: Sequence[TextBox]) -> list[list[TextBox]]:
