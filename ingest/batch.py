@@ -116,7 +116,7 @@ class Run:
         self.report = IngestReport()
         self.known = folder.catalog.known_sources(collection.collection_id) if known is None else known
         self.files_total = 0
-        self._files_done = 0
+        self._files_done = self._n_parsed = self._n_split = self._n_embedded = 0
         self._folder = folder
         self.collection = collection
         self.failures: list[Failure] = []
@@ -139,6 +139,9 @@ class Run:
             self._hand_on()  # Two versions of one document cannot become visible together.
         self._batch.append(ready)
         self._sources.add(ready.version.source_id)
+        self._n_parsed += 1
+        self._n_split += len(ready.version.spans)
+        self.tell("split", ready.version.source)
         self._n_chunks += len(ready.version.spans)
         self._n_bytes += len(ready.data or b"")
         if self._n_chunks >= self._batch_chunks or self._n_bytes >= BATCH_BYTES:
@@ -187,7 +190,7 @@ class Run:
         self.report.failed.append(IngestFailure.of(source, error))
         self.failures.append(Failure(source_id or source, source, content_hash, size, error))
         self._files_done += 1
-        self.tell("load", source)
+        self.tell("parse", source)
 
     def finish(self) -> IngestReport:
         """Return the report."""
@@ -202,7 +205,18 @@ class Run:
         if self._progress is None:
             return
         with self._telling:
-            self._progress(IngestProgress(stage, self._files_done, self.files_total, self.report.chunks, source))
+            self._progress(
+                IngestProgress(
+                    stage,
+                    files_done=self._files_done,
+                    files_total=self.files_total,
+                    chunks=self.report.chunks,
+                    source=source,
+                    parsed=self._n_parsed,
+                    split=self._n_split,
+                    embedded=self._n_embedded,
+                )
+            )
 
     def _hand_on(self) -> None:
         """Let the batch be embedded; write those that are."""
@@ -349,6 +363,7 @@ class Run:
                 texts[key] = text
         found = self._folder.catalog.get_vectors(list(texts))
         n_embedded = Counter(item.job_id for key in found for item in owners[key])
+        self._n_embedded += n_embedded.total()
         self._tell_embedded(batch, n_embedded)
 
         def is_wanted(key: bytes) -> bool:
@@ -356,8 +371,9 @@ class Run:
 
         self.tell("embed")
         for keys in embed_missing(self._folder, embedder, texts, found, is_wanted):
-            self.tell("embed")
             n_embedded.update(item.job_id for key in keys for item in owners[key])
+            self._n_embedded += sum(len(owners[key]) for key in keys)
+            self.tell("embed")
             self._tell_embedded([item for key in keys for item in owners[key]], n_embedded)
         return found
 

@@ -9,7 +9,7 @@ from ingest.errors import IngestError
 from retrieval.errors import Language, Message
 
 Stage = Literal["scan", "parse", "split", "embed", "index", "done"]
-"""What is being done to a file: it is looked at, parsed, cut into chunks, embedded, indexed. Jobs have the same words."""
+"""What is done to a file: it is looked at, parsed, cut into chunks, embedded, indexed. Jobs have the same words."""
 
 
 @dataclass(frozen=True, slots=True)

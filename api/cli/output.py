@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from api.cli.language import Say
     from ingest.report import IngestProgress
 
+DRAW_INTERVAL_S = 0.1
 PLAIN_INTERVAL_S = 2.0
 """Time between two progress lines where there is no terminal to draw a bar on."""
 
@@ -78,16 +79,15 @@ class IngestMeter:
     def __call__(self, progress: IngestProgress) -> None:
         """Show how far it has come."""
         if sys.stderr.isatty():
-            self._draw(progress)
+            # Thousands of small files a second: drawn no more often than an eye sees.
+            if self._bar is None or time.monotonic() - self._last >= DRAW_INTERVAL_S:
+                self._last = time.monotonic()
+                self._draw(progress)
         elif progress.stage != "done" and time.monotonic() - self._last >= PLAIN_INTERVAL_S:
             self._last = time.monotonic()
-            done, total, chunks = progress.files_done, progress.files_total, progress.chunks
-            note(
-                self._say(
-                    f"已处理 {done}/{total} 个文件，{chunks} 个片段",
-                    f"{done} of {total} files, {chunks} chunks",
-                )
-            )
+            done, total = progress.files_done, progress.files_total
+            files = self._say(f"已处理 {done}/{total} 个文件：", f"{done} of {total} files: ")
+            note(files + counts(progress, self._say))
 
     def close(self) -> None:
         """Take the bar away."""
@@ -103,8 +103,19 @@ class IngestMeter:
         self._bar.total = progress.files_total
         self._bar.n = progress.files_done
         self._bar.set_description_str(_stages(self._say).get(progress.stage, ""), refresh=False)
-        self._bar.set_postfix_str(self._say(f"{progress.chunks} 个片段", f"{progress.chunks} chunks"), refresh=False)
+        self._bar.set_postfix_str(counts(progress, self._say), refresh=False)
         self._bar.refresh()
+
+
+def counts(progress: IngestProgress, say: Say) -> str:
+    """Return how much each stage has finished: files parsed, then chunks cut, embedded and indexed."""
+    parts = [
+        say(f"解析 {progress.parsed} 个", f"{progress.parsed} parsed"),
+        say(f"切分 {progress.split} 段", f"{progress.split} chunks split"),
+        say(f"向量化 {progress.embedded} 段", f"{progress.embedded} embedded") if progress.embedded else "",
+        say(f"写入 {progress.chunks} 段", f"{progress.chunks} indexed"),
+    ]
+    return say("，", ", ").join(part for part in parts if part)
 
 
 def byte_bar(total_bytes: int) -> Any:
@@ -117,7 +128,8 @@ def byte_bar(total_bytes: int) -> Any:
 def _stages(say: Say) -> dict[str, str]:
     return {
         "scan": say("扫描", "scanning"),
-        "load": say("解析", "reading"),
+        "parse": say("解析", "parsing"),
+        "split": say("切分", "splitting"),
         "embed": say("向量化", "embedding"),
         "index": say("写入", "indexing"),
     }

@@ -1,4 +1,5 @@
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,27 @@ def test_progress_counts_what_is_finished(folder, docs):
     assert seen[-1].stage == "done" and seen[-1].files_done == seen[-1].files_total == 2
     assert [event.files_done for event in seen] == sorted(event.files_done for event in seen)
     assert seen[-1].chunks > 0 and seen[0].chunks == 0
+
+
+def test_progress_tells_true_counts_of_each_stage(folder, tmp_path):
+    docs = tmp_path / "多"
+    docs.mkdir()
+    for number in range(40):
+        (docs / f"{number}.txt").write_text("".join(f"第{number}号文件第{n}句。" for n in range(90)), "utf-8")
+    (docs / "坏.pdf").write_bytes(b"%PDF-1.4 rubbish")
+    seen = []
+    Ingestor(folder).ingest([docs], progress=seen.append)
+    for before, after in pairwise(seen):
+        for name in ("files_done", "parsed", "split", "embedded", "chunks"):
+            assert getattr(before, name) <= getattr(after, name)
+    for one in seen:
+        assert one.chunks <= one.split and one.parsed <= 40 and one.files_total == 41
+        assert one.chunks <= one.embedded <= one.split or folder.vectors is None
+    last = seen[-1]
+    assert (last.parsed, last.files_done) == (40, 41)
+    assert last.split == last.chunks == folder.catalog.get_collection("default", counted=True).n_chunks > 40
+    assert last.embedded == (0 if folder.vectors is None else last.split)
+    assert {"parse", "split", "index", "done"} <= {one.stage for one in seen}
 
 
 def test_report_is_the_contracts_object(folder, docs):
