@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -154,10 +154,21 @@ class Retriever:
         found_collection = self._collection(collection)
         top_k = top_k or self._settings.top_k
         query = self._prepare(found_collection.collection_id, question, context)
-        found = self._search_one_state(found_collection, query, filters, max(top_k, self._settings.rerank_k))
-        ranked = self._rank(query, found)
-        hits = distinct(ranked, lambda hit: hit.chunk.text, threshold=self._settings.duplicate_threshold, top_k=top_k)
+        wanted = first = max(top_k, self._settings.rerank_k)
+        while True:
+            found = self._search_one_state(found_collection, query, filters, wanted)
+            hits = self._distinct(query, found, first, top_k)
+            # Many copies of one text would otherwise leave no room for others.
+            if len(hits) == top_k or len(found.fused) < wanted or wanted >= _MAX_FETCH_K:
+                break
+            wanted = min(wanted * 4, _MAX_FETCH_K)
         return Retrieval(question, found_collection.name, tuple(hits), _evidence(query, found, hits))
+
+    def _distinct(self, query: _Query, found: _Found, first: int, top_k: int) -> list[ScoredChunk]:
+        """Return what differs of the chunks found: the first ones reranked, then those behind them."""
+        ranked = self._rank(query, replace(found, fused=found.fused[:first]))
+        ranked += self._rank(query, replace(found, fused=found.fused[first:]))
+        return distinct(ranked, lambda hit: hit.chunk.text, threshold=self._settings.duplicate_threshold, top_k=top_k)
 
     def _collection(self, name_or_id: str) -> Collection:
         found = self._catalog.get_collection(name_or_id)

@@ -304,3 +304,15 @@ def test_attributes_of_an_upload_stay_its_own_when_a_file_has_its_content(folder
     folder.delete_document(document.document_id)
     Ingestor(folder).ingest([docs / "报销.txt"])
     assert "部门" not in folder.catalog.live_version(stored(folder)["报销.txt"].document_id).document.metadata
+
+
+def test_others_are_found_beside_many_copies_of_one_text(folder, tmp_path):
+    docs = tmp_path / "抄"
+    docs.mkdir()
+    for number in range(70):
+        (docs / f"副本{number}.txt").write_text("员工每年享有五天带薪年假。", "utf-8")
+    for number in range(4):
+        (docs / f"另{number}.txt").write_text(f"员工年假之{number}：第{number}年的年假另行安排。", "utf-8")
+    Ingestor(folder).ingest([docs])
+    hits = folder.retriever.retrieve("员工每年享有几天带薪年假", top_k=5).hits
+    assert len({hit.chunk.text for hit in hits}) == len(hits) == 5
