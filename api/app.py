@@ -43,13 +43,16 @@ if TYPE_CHECKING:
     from retrieval.data_folder import DataFolder
 
 
-def create_app(settings: Settings, *, folder: DataFolder | None = None, assistant: Answers | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, *, folder: DataFolder | None = None, assistant: Answers | None = None, runs_jobs: bool = True
+) -> FastAPI:
     """Build the service.
 
     Args:
         settings: Everything configured.
         folder: An opened data folder, which stays the caller's; None: opened and closed with the service.
         assistant: Answers questions; None: built with the folder.
+        runs_jobs: Whether uploaded files are worked on; else they wait.
     """
     app = FastAPI(
         title="huozi-assistant",
@@ -64,6 +67,7 @@ def create_app(settings: Settings, *, folder: DataFolder | None = None, assistan
     app.state.repeats = Repeats()
     app.state.previewing = asyncio.Semaphore(documents.MAX_PREVIEWS)
     app.state.given = (folder, assistant)
+    app.state.runs_jobs = runs_jobs
     for routes in (
         chat, answers, models, vector_stores, store_files, files, documents, jobs, health, session, owner, pages,
     ):  # fmt: skip
@@ -109,7 +113,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         built = await asyncio.to_thread(build, app.state.settings, url=own_url(app.state.settings))
         folder, assistant = folder or built.folder, assistant or built.assistant
     folder.answers_meanwhile = True
-    runner = await asyncio.to_thread(_start_jobs, app.state.settings, folder)
+    runner = await asyncio.to_thread(_start_jobs, app.state.settings, folder) if app.state.runs_jobs else None
     app.state.parts = Parts(folder, assistant, runner)
     if app.state.settings.llm.base_url is not None:
         # Seconds of imports that the first question would wait for; in a thread, so that the page is there at once.

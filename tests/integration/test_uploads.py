@@ -50,6 +50,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
             settings(max_upload_mb=2, llm=LlmSettings()),
             folder=folder,
             assistant=ScriptedAssistant(),  # type: ignore[arg-type]
+            runs_jobs=False,
         )
         with running(app) as address:
             app.state.parts = Parts(folder, app.state.parts.assistant)
