@@ -139,6 +139,7 @@ TABLE: dict[type[HuoziError], Reply] = {
     NoModelServerError: UNAVAILABLE,
     retrieval_errors.SettingsError: BROKEN,
     retrieval_errors.CatalogError: UNAVAILABLE,
+    retrieval_errors.KeywordIndexError: UNAVAILABLE,
     retrieval_errors.DataFolderError: UNAVAILABLE,
     retrieval_errors.DataFolderOwnedError: UNAVAILABLE,
     retrieval_errors.CatalogVersionError: BROKEN,

@@ -10,6 +10,7 @@ DATA_DIR/
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -19,10 +20,10 @@ from types import TracebackType
 from typing import ClassVar
 
 from retrieval.catalog import Catalog
-from retrieval.doctor import check_indexes, sweep
+from retrieval.doctor import check_indexes, tidy
 from retrieval.embedders import known_dim, load_embedder
 from retrieval.embedders.lazy import LazyEmbedder
-from retrieval.errors import CatalogError, VectorStoreError
+from retrieval.errors import HuoziError, KeywordIndexError, VectorStoreError
 from retrieval.keyword.index import TantivyIndex
 from retrieval.models import Collection
 from retrieval.originals import Originals, unwritable
@@ -30,6 +31,8 @@ from retrieval.owner import OwnerLock
 from retrieval.protocols import Embedder, KeywordIndex, VectorStore
 from retrieval.retriever import Retriever, check_embedder
 from retrieval.settings import RetrievalSettings
+
+_log = logging.getLogger(__name__)
 
 
 class DataFolder:
@@ -151,7 +154,7 @@ class DataFolder:
         with self.writing:
             self.catalog.retire_documents(document_ids)
             self.catalog.jobs.changes.bump()
-            sweep(self, document_ids)
+            self.sweep_leftovers()
 
     @contextmanager
     def syncing(self, collection_id: str) -> Iterator[None]:
@@ -171,9 +174,15 @@ class DataFolder:
             self._count_runs(-1)
 
     def sweep_leftovers(self) -> None:
-        """Take out what a write left that failed, and what was replaced; only who holds `writing` may."""
-        if self.catalog.has_leftovers():
-            sweep(self)
+        """Take out what was replaced or deleted, and what a write left that failed; only who holds `writing` may.
+
+        None of it is visible. Where an index cannot be told, the next write, a service's next look or the next start
+        does it; a keyword index that cannot be written is made again.
+        """
+        try:
+            tidy(self)
+        except HuoziError as error:
+            _log.warning("The indexes forget what is not visible any more later: %s", error)
 
     def forget_orphans(self) -> None:
         """Delete vectors that no chunk uses, unless somebody may still be on the way to use them."""
@@ -195,9 +204,7 @@ class DataFolder:
         with self.writing:
             self.catalog.remove_collection(collection.collection_id)
             self.catalog.jobs.changes.bump()
-            self.keyword.drop(collection.collection_id)
-            if self.vectors is not None:
-                self.vectors.drop(collection.collection_id)
+            self.sweep_leftovers()
             self.originals.remove_unused(hashes, self.catalog.wanted_hashes)
 
     def _count_runs(self, change: int) -> None:
@@ -251,8 +258,12 @@ class DataFolder:
 
     def _recover(self) -> None:
         """Make the indexes follow the catalog after a crash, a lost folder or a lost write."""
-        sweep(self)
-        self.catalog.jobs.requeue_running(now=time.time())
+        if gone := tidy(self):
+            _log.warning(
+                "Mended at the start: %d versions that were not finished, or not taken out, are gone.", len(gone)
+            )
+        if n_jobs := self.catalog.jobs.requeue_running(now=time.time()):
+            _log.warning("Mended at the start: %d jobs that were under way are queued again.", n_jobs)
         self.originals.sweep(self.catalog.wanted_hashes())
         collections = self.catalog.list_collections()
         known = {collection.collection_id for collection in collections}
@@ -264,12 +275,15 @@ class DataFolder:
                 self.vectors.drop(stray)
         for collection in collections:
             if not self._agrees(collection):
-                check_indexes(self, collection, repair=True)
+                for problem in check_indexes(self, collection, repair=True):
+                    done = "mended from the catalog" if problem.mended else "cannot be mended"
+                    where = (problem.kind, len(problem.ids), collection.name)
+                    _log.warning("At the start: %s, %d chunks of collection %r: %s.", *where, done)
 
     def _agrees(self, collection: Collection) -> bool:
         try:
             n_indexed, _ = self.keyword.frequencies(collection.collection_id, ())
-        except CatalogError:
+        except KeywordIndexError:
             return False
         if n_indexed != collection.n_chunks:
             return False

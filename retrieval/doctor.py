@@ -7,6 +7,7 @@ made again here; its document still answers.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -14,6 +15,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from retrieval.catalog import Catalog
+from retrieval.errors import KeywordIndexError
 from retrieval.models import Collection
 from retrieval.originals import Originals
 from retrieval.protocols import KeywordIndex, VectorStore
@@ -30,6 +32,8 @@ ProblemKind = Literal[
     "original_unused",
 ]
 REPAIR_BATCH = 500
+
+_log = logging.getLogger(__name__)
 
 
 class Stores(Protocol):
@@ -108,11 +112,7 @@ def check_indexes(folder: Stores, collection: Collection, *, repair: bool) -> li
     if extra:
         problems.append(Problem("keyword_extra", collection.name, extra, repair))
     if repair:
-        if not indexed:
-            # Lost, or files that cannot be read: begin with none.
-            folder.keyword.drop(collection.collection_id)
-        folder.keyword.delete(collection.collection_id, extra)
-        _restore_keyword(folder, collection.collection_id, missing)
+        _mend_keyword(folder, collection.collection_id, wanted, missing if indexed else None, extra)
     if collection.embedder == "none" or folder.vectors is None:
         return problems
     keys = {chunk_id: key for chunk_id, key in live if key is not None}
@@ -160,9 +160,53 @@ def sweep(folder: Stores, document_ids: Sequence[str] | None = None) -> tuple[st
     return version_ids
 
 
+def tidy(folder: Stores) -> tuple[str, ...]:
+    """Sweep everything, and have the indexes forget deleted collections; nobody may be writing beside.
+
+    A keyword index that cannot be written is made again.
+
+    Returns:
+        The ids of the versions that are gone.
+
+    Raises:
+        HuoziError: If a store cannot be told.
+    """
+    gone: tuple[str, ...] = ()
+    if folder.catalog.has_leftovers():
+        try:
+            gone = sweep(folder)
+        except KeywordIndexError as error:
+            _log.warning("The keyword indexes are made again: %s", error)
+            for collection in folder.catalog.list_collections():
+                wanted = [chunk_id for chunk_id, _ in folder.catalog.live_chunk_vectors(collection.collection_id)]
+                _mend_keyword(folder, collection.collection_id, wanted, None, ())
+            gone = sweep(folder)
+    for collection_id in folder.catalog.removed_collections():
+        folder.keyword.drop(collection_id)
+        if folder.vectors is not None:
+            folder.vectors.drop(collection_id)
+        folder.catalog.forget_removed(collection_id)
+    return gone
+
+
 def _leftovers(folder: Stores, repair: bool) -> list[Problem]:
     version_ids = sweep(folder) if repair else tuple(x.version_id for x in folder.catalog.leftovers())
     return [Problem("leftover_versions", "", version_ids, repair)] if version_ids else []
+
+
+def _mend_keyword(
+    folder: Stores, collection_id: str, wanted: Sequence[str], missing: Sequence[str] | None, extra: Sequence[str]
+) -> None:
+    """Bring a keyword index in line; `missing` None: it is lost, or cannot be read."""
+    if missing is not None:
+        try:
+            folder.keyword.delete(collection_id, extra)
+            _restore_keyword(folder, collection_id, missing)
+            return
+        except KeywordIndexError as error:
+            _log.warning("A keyword index is made again: %s", error)
+    folder.keyword.drop(collection_id)
+    _restore_keyword(folder, collection_id, wanted)
 
 
 def _restore_keyword(folder: Stores, collection_id: str, missing: Sequence[str]) -> None:

@@ -90,6 +90,12 @@ class CatalogError(HuoziError):
     code = "catalog_error"
 
 
+class KeywordIndexError(CatalogError):
+    """A keyword index cannot be read or written; the catalog can give it again."""
+
+    code = "keyword_index_error"
+
+
 class DataFolderError(CatalogError):
     """The data folder cannot be created or written."""
 

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import IntegrityError
 
 from retrieval.catalog.database import Database
-from retrieval.catalog.tables import LIVE, chunks, collections, documents, vectors, versions
+from retrieval.catalog.tables import LIVE, chunks, collections, documents, removed_collections, vectors, versions
 from retrieval.errors import CollectionExistsError, CollectionNameError, CollectionNotFoundError, Message
 from retrieval.models import Collection
 
@@ -135,8 +136,18 @@ class CollectionTable:
         """Delete a collection with all it holds; invisible to every search when this returns."""
         with self._db.write() as connection:
             connection.execute(collections.delete().where(collections.c.id == collection_id))
+            connection.execute(insert(removed_collections).values(id=collection_id).on_conflict_do_nothing())
             used = sa.select(chunks.c.vector_key).where(chunks.c.vector_key == vectors.c.key).exists()
             connection.execute(vectors.delete().where(~used))
+
+    def removed_collections(self) -> list[str]:
+        """Return the ids of deleted collections that the indexes may still hold."""
+        return [row[0] for row in self._db.fetch("SELECT id FROM removed_collections ORDER BY id")]
+
+    def forget_removed(self, collection_id: str) -> None:
+        """Forget a deleted collection, now that no index holds it."""
+        with self._db.write() as connection:
+            connection.execute(removed_collections.delete().where(removed_collections.c.id == collection_id))
 
 
 def _parsed(row: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from retrieval.errors import CatalogError, CatalogVersionError, DataFolderError, Message
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision in `migrations/versions`; a test compares it with Alembic's own answer."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")

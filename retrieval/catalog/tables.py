@@ -38,6 +38,9 @@ collections = Table(
     Column("n_changes", Integer, nullable=False, server_default="0"),
 )
 
+# Deleted collections that an index may still hold: a store that does not answer forgets them later.
+removed_collections = Table("removed_collections", metadata, Column("id", String, primary_key=True))
+
 documents = Table(
     "documents",
     metadata,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import tantivy
 
-from retrieval.errors import CatalogError, DataFolderError, Message
+from retrieval.errors import DataFolderError, KeywordIndexError, Message
 from retrieval.keyword.beside import Beside
 from retrieval.keyword.tokens import indexed_text
 from retrieval.models import Chunk, Hit
@@ -78,7 +78,7 @@ def _translated(path: Path, doing: Message) -> Iterator[None]:
             ),
         ) from exc
     except (ValueError, RuntimeError) as exc:
-        raise CatalogError(
+        raise KeywordIndexError(
             Message(
                 en=f"{doing.en} the keyword index {str(path)!r} failed: {exc}.",
                 zh=f"{doing.zh}关键词索引 {str(path)!r} 失败：{exc}。",
@@ -109,7 +109,7 @@ class TantivyIndex:
         """Add or overwrite chunks; durable and searchable when this returns.
 
         Raises:
-            CatalogError: If the index cannot be read.
+            KeywordIndexError: If the index cannot be read.
             DataFolderError: If it cannot be written.
         """
         with self.adding(collection_id, chunks):
@@ -128,7 +128,7 @@ class TantivyIndex:
             texts: What `indexed_text` gives for each, where somebody has made them already.
 
         Raises:
-            CatalogError: If the index cannot be read.
+            KeywordIndexError: If the index cannot be read.
             DataFolderError: If it cannot be written.
         """
         # Tokenised before the writer's lock is taken: most of the work, and it needs no index.
@@ -145,7 +145,7 @@ class TantivyIndex:
         """Forget chunks; unknown ids are no error. Durable when this returns.
 
         Raises:
-            CatalogError: If the index cannot be read.
+            KeywordIndexError: If the index cannot be read.
             DataFolderError: If it cannot be written.
         """
         handle = self._handle(collection_id) if chunk_ids else None
@@ -170,7 +170,7 @@ class TantivyIndex:
             document_ids: Restrict the search to these documents; None means all.
 
         Raises:
-            CatalogError: If the index cannot be read.
+            KeywordIndexError: If the index cannot be read.
         """
         handle = self._handle(collection_id)
         if handle is None or not weights or document_ids is not None and not document_ids:
@@ -192,7 +192,7 @@ class TantivyIndex:
         try:
             handle = self._handle(collection_id)
             return set() if handle is None else handle.chunk_ids()
-        except CatalogError:
+        except KeywordIndexError:
             return set()
 
     def collection_ids(self) -> set[str]:
@@ -259,8 +259,11 @@ class _Handle:
                 self._release.cancel()
             try:
                 with _translated(self._path, _WRITING):
+                    self._check_folder()
                     if self._writer is None:
                         self._writer = self._index.writer(_WRITER_HEAP_BYTES, 1)
+                        # What a process left that was killed within a commit: the next one would give the same names.
+                        self._writer.garbage_collect_files()
                     for chunk_id in deleted_ids:
                         self._writer.delete_documents_by_term(_ID, chunk_id)
                     for row in rows:
@@ -284,6 +287,11 @@ class _Handle:
             self._release = threading.Timer(_IDLE_RELEASE_S, self._close_writer)
             self._release.daemon = True
             self._release.start()
+
+    def _check_folder(self) -> None:
+        """Raise if the files were deleted: what is open goes on answering, but nothing new would last."""
+        if not (self._path / _META).exists():
+            raise ValueError("its files are gone")
 
     def _is_roomy(self) -> bool:
         return shutil.disk_usage(self._path).free >= _ROOMY_BYTES

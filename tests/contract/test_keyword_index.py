@@ -1,11 +1,12 @@
 """What `retrieval.protocols.KeywordIndex` promises, on the real index."""
 
 import dataclasses
+import shutil
 import threading
 
 import pytest
 
-from retrieval.errors import CatalogError
+from retrieval.errors import KeywordIndexError
 from retrieval.keyword.index import TantivyIndex
 from retrieval.keyword.tokens import query_weights
 from retrieval.models import Chunk
@@ -127,13 +128,42 @@ def test_search_raises_and_drop_mends_when_index_is_damaged(tmp_path):
     first.close()
     (tmp_path / "vs_1" / "meta.json").write_text("{", encoding="utf-8")
     index = TantivyIndex(tmp_path)
-    with pytest.raises(CatalogError, match=r"Reading the keyword index .* Run: huozi doctor --repair"):
+    with pytest.raises(KeywordIndexError, match=r"Reading the keyword index .* Run: huozi doctor --repair"):
         found(index, "年假")
     assert index.chunk_ids("vs_1") == set()
     index.drop("vs_1")
     index.upsert("vs_1", CHUNKS)
     assert found(index, "年假有几天")[0] == "c1"
     index.close()
+
+
+def test_index_is_written_when_a_process_was_killed_within_a_commit(tmp_path):
+    first = TantivyIndex(tmp_path)
+    first.upsert("vs_1", CHUNKS)
+    first.close()
+    segments = (tmp_path / "vs_1" / "meta.json").read_bytes()
+    killed = TantivyIndex(tmp_path)
+    killed.delete("vs_1", ["c1"])
+    killed.close()
+    # The list of segments is written last: without it the file of deletions lies there, and is not known.
+    (tmp_path / "vs_1" / "meta.json").write_bytes(segments)
+
+    index = TantivyIndex(tmp_path)
+    assert index.chunk_ids("vs_1") == {"c1", "c2", "c3"}
+    index.delete("vs_1", ["c1"])
+    assert index.chunk_ids("vs_1") == {"c2", "c3"}
+    index.close()
+
+
+def test_writing_raises_when_the_files_were_deleted_meanwhile(index, tmp_path):
+    index.upsert("vs_1", CHUNKS)
+    shutil.rmtree(tmp_path / "keyword" / "vs_1")
+    with pytest.raises(KeywordIndexError, match="its files are gone"):
+        index.delete("vs_1", ["c1"])
+    assert found(index, "年假有几天")[0] == "c1"  # What is open goes on answering.
+    index.drop("vs_1")
+    index.upsert("vs_1", CHUNKS)
+    assert index.chunk_ids("vs_1") == {"c1", "c2", "c3"}
 
 
 def test_searches_run_beside_a_writer(index):

@@ -89,7 +89,7 @@ def test_catalog_of_the_first_version_gains_the_table_when_opened(tmp_path: Path
         connection.execute("DROP TABLE answers")
         for column in ("calibration", "n_changes"):
             connection.execute(f"ALTER TABLE collections DROP COLUMN {column}")
-        for table in ("jobs", "uploads", "replies"):
+        for table in ("jobs", "uploads", "replies", "removed_collections"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
         connection.execute("INSERT INTO collections VALUES ('vs_1', '人事', 'none', 0, 1.0)")
