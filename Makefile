@@ -1,7 +1,7 @@
 # Two commands: `make run` and `make test`. Both need Python 3.11+, make and a package registry, nothing else.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test test-image vllm lint format docs bench fuzz clean llama-cpp test-llama-cpp
+.PHONY: help run test test-image vllm lint format docs bench fuzz kill-test clean llama-cpp test-llama-cpp
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -48,6 +48,9 @@ bench: $(VENV)/.installed-dev  ## 性能测试 / benchmarks
 
 fuzz: $(VENV)/.installed-dev  ## 用 2000 个变异文件测试解析 / parse 2,000 mutated files
 	@$(BIN)/python -m benchmarks.fuzz
+
+kill-test: $(VENV)/.installed-dev  ## 200 次强杀、1000 次替换，检查不丢文档 / 200 kills, 1,000 replacements: nothing lost
+	@HUOZI_TEST_KILLS=200 HUOZI_TEST_REPLACEMENTS=1000 $(BIN)/pytest tests/faults/test_kill.py tests/faults/test_replace_while_searching.py
 
 clean:  ## 删除虚拟环境和缓存，不动数据 / remove .venv and caches, never the data
 	@rm -rf $(VENV) .venv-vllm .llama-cpp .llama-cpp.log .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
