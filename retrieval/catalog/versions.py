@@ -161,21 +161,26 @@ class VersionTable:
             _count_change(connection, documents.c.id.in_(touched))
         return published
 
-    def retire_documents(self, document_ids: Sequence[str]) -> None:
+    def retire_documents(self, document_ids: Sequence[str]) -> list[str]:
         """Make documents invisible, and end what is under way for them, in one transaction.
 
         Their leftovers are swept afterwards.
+
+        Returns:
+            Content hashes of jobs that were ended: their originals may go.
         """
+        hashes: set[str] = set()
         with self._db.write() as connection:
             for i in range(0, len(document_ids), SQL_BATCH):
                 batch = document_ids[i : i + SQL_BATCH]
-                _discard_jobs(connection, batch)
+                hashes |= _discard_jobs(connection, batch)
                 connection.execute(
                     versions.update()
                     .where(versions.c.document_id.in_(batch), versions.c.state == LIVE)
                     .values(state=RETIRED)
                 )
                 _count_change(connection, documents.c.id.in_(batch))
+        return sorted(hashes)
 
     def leftovers(self, document_ids: Sequence[str] | None = None) -> list[Leftover]:
         """Return versions that are not live, of the named documents or of all."""
@@ -243,14 +248,16 @@ def _count_change(connection: sa.Connection, touched: sa.ColumnElement[bool]) ->
     connection.execute(collections.update().where(concerned).values(n_changes=collections.c.n_changes + 1))
 
 
-def _discard_jobs(connection: sa.Connection, document_ids: Sequence[str]) -> None:
-    """End what is under way for documents that are deleted."""
+def _discard_jobs(connection: sa.Connection, document_ids: Sequence[str]) -> set[str]:
+    """End what is under way for documents that are deleted; returns the jobs' hashes."""
     named = sa.select(documents.c.collection_id, documents.c.source_id).where(documents.c.id.in_(document_ids))
     sources: dict[str, list[str]] = {}
     for collection_id, source_id in connection.execute(named):
         sources.setdefault(collection_id, []).append(source_id)
+    hashes: set[str] = set()
     for collection_id, source_ids in sources.items():
-        job_steps.discard(connection, collection_id, source_ids)
+        hashes.update(job_steps.discard(connection, collection_id, source_ids))
+    return hashes
 
 
 def _document_ids(connection: sa.Connection, collection_id: str, new: Sequence[NewVersion]) -> list[str]:
