@@ -12,6 +12,7 @@ import pytest
 from api.objects import Json, search_object
 from ingest import Ingestor
 from ingest.report import IngestReport
+from ingest.settings import IngestSettings, LoadSettings, OcrSettings
 from retrieval.data_folder import DataFolder
 from retrieval.settings import RetrievalSettings
 from tests.integration.cli_process import huozi
@@ -45,7 +46,8 @@ def folder(data: Path) -> Iterator[DataFolder]:
 
 @pytest.fixture(scope="module")
 def report(folder: DataFolder) -> IngestReport:
-    return Ingestor(folder).ingest([FOLDER])
+    # How well scans are read is told by benchmarks/ocr.py; here they would take most of the time.
+    return Ingestor(folder, IngestSettings(load=LoadSettings(ocr=OcrSettings(mode="off")))).ingest([FOLDER])
 
 
 def stored_text(folder: DataFolder, name: str) -> str:
@@ -104,7 +106,7 @@ def test_scanned_file_is_listed_for_ocr_when_nothing_reads_its_pictures(report: 
 
 def test_command_finds_a_phrase_when_the_folder_was_ingested(tmp_path: Path) -> None:
     own = tmp_path / "data"
-    done = huozi("ingest", str(FOLDER), "--json", data=own)
+    done = huozi("ingest", str(FOLDER), "--json", data=own, HUOZI_OCR__MODE="off")
     found = huozi("search", "皮带张力应保持在45牛至55牛之间", "--json", data=own)
 
     assert done.returncode == 1 and {one["code"] for one in json.loads(done.stdout)["failed"]} >= {"encrypted"}
