@@ -152,9 +152,10 @@ class DataFolder:
         if not document_ids:
             return
         with self.writing:
-            self.catalog.retire_documents(document_ids)
+            hashes = self.catalog.retire_documents(document_ids)
             self.catalog.jobs.changes.bump()
             self.sweep_leftovers()
+            self.originals.remove_unused([one for one in hashes if one], self.catalog.wanted_hashes)
 
     @contextmanager
     def syncing(self, collection_id: str) -> Iterator[None]:
