@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ingest.settings import IngestSettings
 
-RECIPE_VERSION = 3
+RECIPE_VERSION = 4
 """Raise it when loaders or splitter give other text or chunks: unchanged files are then read again."""
 
 

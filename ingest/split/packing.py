@@ -18,6 +18,7 @@ from ingest.split.units import Opens, Unit
 
 CUT_COSTS = {
     Opens.HEADING: 0.0,
+    Opens.MESSAGE: 0.0,
     Opens.ARTICLE: 0.0,
     Opens.LINE: 0.0,
     Opens.ROW: 0.1,
@@ -25,7 +26,9 @@ CUT_COSTS = {
     Opens.PIECE: 1.5,
 }
 CUT_AFTER_HEADING = 20.0
-RUN_OVER_COSTS = {Opens.HEADING: 1.2, Opens.ARTICLE: 0.4}
+CUT_FROM_QUESTION = 15.0
+"""More than it costs to run over a page: an answer never leaves its question if both fit."""
+RUN_OVER_COSTS = {Opens.HEADING: 1.2, Opens.ARTICLE: 0.4, Opens.MESSAGE: 30.0}
 RUN_OVER_PAGE = 10.0
 SHORT_COST = 1.0
 FRAGMENT_COST = 1.0
@@ -120,11 +123,12 @@ def _size_costs(max_chars: int, min_chars: int) -> list[float]:
 def _run_over(before: Unit, unit: Unit, crosses_page: bool) -> float:
     """Return what a group pays for holding both of two neighbours."""
     page = RUN_OVER_PAGE if crosses_page else 0.0
-    if unit.opens == Opens.HEADING and before.opens == Opens.HEADING:
-        return page  # A chapter's heading and its first section's belong together.
+    if unit.opens in (Opens.HEADING, Opens.MESSAGE) and before.opens == Opens.HEADING:
+        return page  # A chapter's heading and its first section's belong together; a mail and its subject do.
     return page + RUN_OVER_COSTS.get(unit.opens, 0.0)
 
 
 def _cut_cost(before: Unit, unit: Unit) -> float:
     """Return what it costs to cut between two neighbours."""
-    return CUT_COSTS[unit.opens] + (CUT_AFTER_HEADING if before.opens == Opens.HEADING else 0.0)
+    kept = CUT_FROM_QUESTION if unit.is_kept else 0.0
+    return CUT_COSTS[unit.opens] + kept + (CUT_AFTER_HEADING if before.opens == Opens.HEADING else 0.0)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from ingest.clean import clean_line
-from ingest.split.articles import ArticleCounter
-from ingest.split.headings import HeadingFinder
+from ingest.split.headings import HeadingFinder, HeadingPath, chapters_of
+from ingest.split.parts import Part, parts_of
 from ingest.split.sentences import cut_long, sentence_spans
 from retrieval.models import Document
 
@@ -26,8 +26,9 @@ class Opens(IntEnum):
     SENTENCE = 1
     ROW = 2
     LINE = 3
-    ARTICLE = 4
-    HEADING = 5
+    ARTICLE = 4  # Or a question with its answer.
+    MESSAGE = 5
+    HEADING = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,14 @@ class Unit:
         end: One past the last.
         opens: What begins here.
         path: Heading path, outermost first; a heading's own path ends with itself.
+        is_kept: Whether it must not be cut from what is before it: an answer from its question.
     """
 
     start: int
     end: int
     opens: Opens
     path: tuple[str, ...] = ()
+    is_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +61,42 @@ class _Line:
 
 def units_of(document: Document, max_chars: int) -> list[Unit]:
     """Return the document's units in order; none is longer than max_chars, none is blank."""
+    lines = list(_lines(document))
+    texts = [document.text[line.start : line.end] for line in lines]
+    parts = parts_of(texts, [bool(line.level) for line in lines], [line.is_row for line in lines])
+    path = HeadingPath()
     units: list[Unit] = []
-    stack: list[tuple[int, str]] = []
-    path: tuple[str, ...] = ()
-    articles = ArticleCounter()
-    for line in _lines(document):
-        text = document.text[line.start : line.end]
+    for number, (line, text) in enumerate(zip(lines, texts, strict=True)):
+        part = parts.get(number)
+        if part is not None and part.kind == "message" and part.first == number:
+            path.message(part.name)
         if line.level:
-            while stack and stack[-1][0] >= line.level:
-                stack.pop()
-            stack.append((line.level, clean_line(text.lstrip("#"))))
-            path = tuple(name for _, name in stack)
-            opens = Opens.HEADING
-        elif line.is_row:
-            opens = Opens.ROW
-        else:
-            opens = Opens.ARTICLE if articles.is_article(text) else Opens.LINE
-        units += _cut(document.text, line, opens, (*path, line.place) if line.place else path, max_chars)
+            path.heading(line.level, clean_line(text.lstrip("#")))
+        is_long = part is not None and lines[part.end - 1].end - lines[part.first].start > max_chars
+        below = line.place or (part.name if part is not None and is_long and part.kind != "message" else "")
+        names = (*path.names, below) if below else path.names
+        cut = list(_cut(document.text, line, _opens(line, part, number), names, max_chars))
+        units += [_kept(unit, part, number, place, is_long) for place, unit in enumerate(cut)]
     return units
+
+
+def _opens(line: _Line, part: Part | None, number: int) -> Opens:
+    if line.level:
+        return Opens.HEADING
+    if line.is_row:
+        return Opens.ROW
+    if part is None or part.first != number:
+        return Opens.LINE
+    return Opens.MESSAGE if part.kind == "message" else Opens.ARTICLE
+
+
+def _kept(unit: Unit, part: Part | None, number: int, place: int, is_long: bool) -> Unit:
+    """Return a unit that stays with its question: all of an answer that fits, else what it begins with."""
+    if part is None or part.kind != "question" or (number, place) == (part.first, 0):
+        return unit
+    if is_long and number > part.first and (number, place) != (part.first + 1, 0):
+        return unit
+    return replace(unit, is_kept=True)
 
 
 def _cut(text: str, line: _Line, opens: Opens, path: tuple[str, ...], max_chars: int) -> Iterator[Unit]:
@@ -91,7 +112,11 @@ def _cut(text: str, line: _Line, opens: Opens, path: tuple[str, ...], max_chars:
 
 def _lines(document: Document) -> Iterator[_Line]:
     """Yield visible lines with the roles that the loader or the line itself gives them."""
-    finder = HeadingFinder(has_blocks=bool(document.blocks), has_headings=any(b.level for b in document.blocks))
+    finder = HeadingFinder(
+        has_blocks=bool(document.blocks),
+        has_headings=any(b.level for b in document.blocks),
+        chapters=chapters_of(document.text),
+    )
     position = 0
     for block in document.blocks:
         yield from _plain_lines(document.text, position, block.start, finder)

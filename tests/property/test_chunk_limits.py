@@ -53,3 +53,32 @@ def test_no_span_is_a_heading_alone_when_text_follows_that_fits(contents):
     spans = split(document, SplitSettings(max_chars=300))
 
     assert all("正文" in document.text[span.start : span.end] for span in spans[:-1])
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.lists(st.text("年假天数，。", min_size=1, max_size=40), min_size=1, max_size=4), min_size=1, max_size=12
+    ),
+    st.lists(st.integers(0, 600), max_size=3),
+)
+def test_no_answer_leaves_its_question_when_both_fit(answers, pages):
+    pairs = [f"问：第{n}问？\n答：" + "\n".join(lines) for n, lines in enumerate(answers)]
+    text = "\n".join(pairs)
+    document = Document("t", text, page_starts=(0, *sorted(pages)) if pages else ())
+
+    spans = split(document, SplitSettings(max_chars=250))
+
+    pieces = [text[span.start : span.end] for span in spans]
+    assert all(any(pair in piece for piece in pieces) for pair in pairs)
+
+
+@settings(deadline=None)
+@given(st.lists(st.text("样品寄出，。", min_size=1, max_size=60), min_size=1, max_size=8))
+def test_no_span_holds_two_mails(bodies):
+    text = "\n".join(f"发件人：王{n}\n日期：2024-01-08\n{body}" for n, body in enumerate(bodies))
+
+    spans = split(Document("t", text), SplitSettings(max_chars=500))
+
+    assert [text[span.start : span.end].count("发件人：") for span in spans] == [1] * len(bodies)
+    assert [span.heading for span in spans] == [(f"王{n} 2024-01-08",) for n in range(len(bodies))]

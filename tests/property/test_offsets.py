@@ -17,6 +17,15 @@ PHRASES = st.sampled_from(
     [
         "第一章 总则",
         "第一条 ",
+        "第二条之一 ",
+        "Article 3. ",
+        "问：几天？\n",
+        "答：五天。\n",
+        "Q1: how?\nA1: so.\n",
+        "\n1. 几天？\n",
+        "\n发件人：王敏 <w@x.cn>\n日期：2024-01-08\n",
+        "\n> On Mon, Jan 8, 2024, Ann wrote:\n> ",
+        "\n2.1 安装\n",
         "一、范围",
         "（一）",
         "1.1 Scope",
@@ -115,7 +124,13 @@ CHINESE = st.text(
 @settings(deadline=None)
 @given(CHINESE, st.sampled_from(["gb18030", "utf-8", "utf-16-le", "utf-16-be", "utf-8-sig", "utf-16", "utf-32"]))
 def test_text_comes_back_when_encoded(text, codec):
-    assert decode(text.encode(codec), source="a.txt").text == text
+    try:
+        decoded = decode(text.encode(codec), source="a.txt")
+    except IngestError:
+        # 个个个个 in UTF-16 without a mark is *N*N*N*N too: refused, never guessed.
+        assert codec in ("utf-16-le", "utf-16-be") and len(text) < 40
+    else:
+        assert decoded.text == text
 
 
 @settings(deadline=None)
