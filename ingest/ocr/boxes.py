@@ -15,8 +15,13 @@ Point = tuple[float, float]
 
 _GLYPHS = 0.8
 """Part of a box's height that its characters take, measured on print of known size: finders leave a rim."""
-_SAME_SIZE = 0.35
-"""Lines whose heights differ by no more from the usual one hold the same print: a box is as high as its letters."""
+_SAME_SIZE, _SAME_SIZE_LONG = 0.28, 0.5
+"""Lines whose heights differ by no more from the usual one hold the same print: a box is as high as its letters.
+
+Long lines are no headings, and grow with every letter that reaches out.
+"""
+_SAME_START = 0.4
+"""Left edges that differ by no more of a line's height are one."""
 _LEVEL = math.radians(0.3)
 _MAX_SKEW = math.radians(20)
 
@@ -111,17 +116,33 @@ def as_lines(
 
 
 def evened(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
-    """Give lines of about the usual height that height, so that only larger print is: over all pages of a document."""
+    """Take out the noise of finding: lines of about one height, or with about one left edge, have the same.
+
+    Args:
+        pages: Lines of all pages of a document: what is the usual height is a matter of all of them.
+    """
     usual = _usual_height([line for page in pages for line in page])
-    return [
-        [
-            replace(line, bottom=line.bottom + (line.height - usual) / 2, height=usual)
-            if abs(line.height - usual) <= _SAME_SIZE * usual
-            else line
-            for line in page
-        ]
-        for page in pages
-    ]
+    return [_aligned([_sized(line, usual, page) for line in page], usual) for page in pages]
+
+
+def _sized(line: Line, usual: float, page: Sequence[Line]) -> Line:
+    """Give a line the usual height, unless it is a heading's or small print."""
+    is_long = line.right - line.left > 0.5 * max(one.right - one.left for one in page)
+    if abs(line.height - usual) > (_SAME_SIZE_LONG if is_long else _SAME_SIZE) * usual:
+        return line
+    return replace(line, bottom=line.bottom + (line.height - usual) / 2, height=usual)
+
+
+def _aligned(lines: Sequence[Line], usual: float) -> list[Line]:
+    """Give lines that begin at about the same place the place where most of them do."""
+    starts: dict[int, float] = {}  # By the line's number.
+    group: list[int] = []
+    for number in sorted(range(len(lines)), key=lambda number: lines[number].left):
+        if group and lines[number].left - lines[group[0]].left > _SAME_START * usual:
+            group = []
+        group.append(number)
+        starts |= dict.fromkeys(group, lines[group[len(group) // 2]].left)
+    return [replace(line, left=min(starts[number], line.right)) for number, line in enumerate(lines)]
 
 
 def _straightened(boxes: Sequence[TextBox]) -> list[TextBox]:

@@ -65,6 +65,14 @@ def test_heights_are_evened_when_they_differ_by_letters_alone():
     assert heights[1] == heights[2] == heights[3]
 
 
+def test_lines_begin_at_one_edge_when_they_were_found_a_little_apart():
+    boxes = [box("一行文字", left, 100 + 40 * i, 200, 20) for i, left in enumerate((50, 52, 51, 90, 51))]
+
+    [lefts] = [[line.left for line in page] for page in evened([as_lines(boxes, height=400)])]
+
+    assert lefts == [53, 53, 53, 92, 53]  # An indented line stays so.
+
+
 def test_heights_stay_when_a_document_has_no_lines():
     assert evened([[], []]) == [[], []]
 
