@@ -143,8 +143,10 @@ class JobRunner:
             self._jobs.put_off(stranded, not_before=0.0)
 
     def _idle(self) -> None:
-        """Let go of what is needed only while there is work, and forget old jobs."""
+        """Let go of what is needed only while there is work, forget old jobs, and sweep what could not be swept."""
         self._close_parser()
+        with self._folder.writing:
+            self._folder.sweep_leftovers()
         now = time.monotonic()
         if self._pruned_at is None or now - self._pruned_at >= PRUNE_EVERY_S:
             self._pruned_at = now

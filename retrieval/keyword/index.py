@@ -191,7 +191,10 @@ class TantivyIndex:
         """Return every chunk id indexed; for the doctor. Empty if the index is lost or cannot be read."""
         try:
             handle = self._handle(collection_id)
-            return set() if handle is None else handle.chunk_ids()
+            if handle is None:
+                return set()
+            handle.check_files()
+            return handle.chunk_ids()
         except KeywordIndexError:
             return set()
 
@@ -258,8 +261,8 @@ class _Handle:
             if self._release is not None:
                 self._release.cancel()
             try:
+                self.check_files()
                 with _translated(self._path, _WRITING):
-                    self._check_folder()
                     if self._writer is None:
                         self._writer = self._index.writer(_WRITER_HEAP_BYTES, 1)
                         # What a process left that was killed within a commit: the next one would give the same names.
@@ -288,10 +291,11 @@ class _Handle:
             self._release.daemon = True
             self._release.start()
 
-    def _check_folder(self) -> None:
-        """Raise if the files were deleted: what is open goes on answering, but nothing new would last."""
-        if not (self._path / _META).exists():
-            raise ValueError("its files are gone")
+    def check_files(self) -> None:
+        """Raise KeywordIndexError if the files were deleted: what is open answers on, but nothing new would last."""
+        with _translated(self._path, _WRITING):
+            if not (self._path / _META).exists():
+                raise ValueError("its files are gone")
 
     def _is_roomy(self) -> bool:
         return shutil.disk_usage(self._path).free >= _ROOMY_BYTES
