@@ -16,7 +16,7 @@ from api.file_objects import page_json, queued_file_json, store_file_json
 from api.parts import Parts
 from api.schemas.files import AttachRequest, Attributes, attribute_texts
 from api.uploading.find import find_file, find_store_file, remove_from_store
-from api.uploading.keep import attach, keep_for_collection
+from api.uploading.keep import attach, keep_for_collection, keep_once_for_collection
 from api.uploading.multipart import FORM
 from api.uploading.receive import Form, heard_out, receiving
 from api.uploading.repeat import Attempt, answer_once
@@ -28,6 +28,7 @@ from retrieval.models import Collection
 
 router = APIRouter(prefix="/v1/vector_stores/{name_or_id}/files", tags=["vector stores"])
 
+BATCH = "^batch_[0-9a-f]{24}$"
 POLL_AFTER_MS = "250"
 """How long OpenAI's SDKs wait before they ask again."""
 _ATTRIBUTES: TypeAdapter[dict[str, Any]] = TypeAdapter(Attributes)
@@ -53,15 +54,20 @@ _BODY = {
 
 
 @router.post("", status_code=202, summary="Bring files into a collection", openapi_extra=_BODY)
-async def add_store_files(request: Request, name_or_id: str) -> Response:
-    """Queue an upload by its id (JSON), or any number of files, folders' and zips too (multipart); answers at once."""
+async def add_store_files(
+    request: Request, name_or_id: str, batch: Annotated[str | None, Query(pattern=BATCH)] = None
+) -> Response:
+    """Queue an upload by its id (JSON), or any number of files, folders' and zips too (multipart); answers at once.
+
+    Several requests may give their jobs one `batch`, to be followed together.
+    """
     parts: Parts = request.app.state.parts
     max_mb = request.app.state.settings.max_upload_mb
     async with heard_out(request, max_mb), request.app.state.repeats.attempt(request) as attempt:
         collection = await asyncio.to_thread(parts.folder.collection, name_or_id)
         if request.headers.get("content-type", "").lower().startswith(FORM):
             async with receiving(request, parts.folder.originals, max_mb) as form:
-                reply = await _add_form(parts, collection, form, attempt, request.app.state.settings.language)
+                reply = await _add_form(parts, collection, form, attempt, batch, request.app.state.settings.language)
         else:
             reply = await _attach(parts, collection, parse(AttachRequest, await read_json(request)), attempt)
     reply.headers["openai-poll-after-ms"] = POLL_AFTER_MS
@@ -128,7 +134,9 @@ async def _attach(parts: Parts, collection: Collection, asked: AttachRequest, at
     return await answer_once(parts.folder.catalog.replies, attempt, content, act)
 
 
-async def _add_form(parts: Parts, collection: Collection, form: Form, attempt: Attempt, language: Language) -> Response:
+async def _add_form(
+    parts: Parts, collection: Collection, form: Form, attempt: Attempt, batch: str | None, language: Language
+) -> Response:
     if not form.files:
         if form.refused:
             raise form.refused[0]
@@ -141,8 +149,11 @@ async def _add_form(parts: Parts, collection: Collection, form: Form, attempt: A
     content = [[(one.name, one.incoming.content_hash) for one in form.files], attributes]
 
     def act() -> KeptReply:
-        batch_id = attempt.id_for("batch_", content)
-        jobs = keep_for_collection(parts.folder, collection.collection_id, form.files, attributes, batch_id)
+        if batch is None:
+            once = attempt.id_for("batch_", content)
+            jobs = keep_once_for_collection(parts.folder, collection.collection_id, form.files, attributes, once)
+        else:
+            jobs = keep_for_collection(parts.folder, collection.collection_id, form.files, attributes, batch)
         refused = [{"filename": one.source, **error_body(one, language)} for one in form.refused]
         body = page_json([queued_file_json(job) for job in jobs], has_more=False)
         return KeptReply(202, body | {"batch_id": jobs[0].batch_id, "refused": refused})

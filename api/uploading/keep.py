@@ -41,14 +41,21 @@ def keep_for_collection(
         collection: Name or id.
         files: What arrived; a name that is there already is replaced.
         attributes: For filters.
-        batch_id: What the jobs are called together; jobs that it has already are returned. None: a new one.
+        batch_id: What the jobs are called together; None: a new one.
     """
-    if batch_id is not None and (known := folder.catalog.jobs.find(batch_id=batch_id, oldest_first=True)):
-        return known
     options = {ATTRIBUTES: dict(attributes)} if attributes else {}
     with _kept(folder, files):
         new = [NewFile(one.name, one.incoming.content_hash, one.incoming.size, options=options) for one in files]
         return enqueue_files(folder, collection, new, batch_id=batch_id)
+
+
+def keep_once_for_collection(
+    folder: DataFolder, collection: str, files: Sequence[Received], attributes: Mapping[str, str], batch_id: str | None
+) -> list[JobRecord]:
+    """Do as `keep_for_collection`, unless the batch has its jobs already: then return those."""
+    if batch_id is not None and (known := folder.catalog.jobs.find(batch_id=batch_id, oldest_first=True)):
+        return known
+    return keep_for_collection(folder, collection, files, attributes, batch_id)
 
 
 def attach(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from api.app import create_app
 from tests.unit.api.service import FakeFolder, ScriptedAssistant, running, settings
@@ -21,6 +21,10 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+# Parsers are processes that have to start, beside a browser and whatever else runs; what is there is seen at once.
+expect.set_options(timeout=30_000)
 
 
 # Not for the session: Playwright's own event loop would be in the way of the asynchronous tests of other modules.

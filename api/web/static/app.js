@@ -20,19 +20,18 @@ let opener = null; // what the source panel was opened from
 
 // ---- collections
 
-async function loadCollections() {
+async function loadCollections(wanted = new URLSearchParams(location.search).get("collection") ?? picker.value) {
   const { data } = await getJson("/v1/vector_stores?limit=100&order=asc");
-  const wanted = new URLSearchParams(location.search).get("collection") ?? picker.value;
   picker.replaceChildren(
     ...data.map((one) => {
-      const option = element("option", "", `${one.name} (${texts.documents(one.file_counts.completed)})`);
+      const option = element("option", "", `${one.name} (${texts.documents(one.n_documents)})`);
       option.value = one.name;
-      option.dataset.documents = one.file_counts.completed;
+      option.dataset.documents = one.n_documents;
       return option;
     }),
   );
   const names = data.map((one) => one.name);
-  const filled = data.filter((one) => one.file_counts.completed > 0).map((one) => one.name);
+  const filled = data.filter((one) => one.n_documents > 0).map((one) => one.name);
   const choice = [[wanted, names], ["default", filled], [filled[0], filled], [names[0], names]].find(([name, among]) => among.includes(name));
   if (choice) picker.value = choice[0];
   byId("picker").hidden = names.length === 0;
@@ -236,6 +235,7 @@ function openTrace(id, from) {
 }
 
 async function openPanel(current, title, from, load) {
+  closeFiles();
   opener = from;
   target.current = current;
   target.title.textContent = visible(title);
@@ -261,6 +261,61 @@ function closeSource() {
   document.body.classList.remove("with-source");
   opener?.focus({ preventScroll: true });
 }
+
+// ---- the documents panel; its scripts are loaded when somebody asks for it
+
+const filesPanel = byId("files");
+let loading = null;
+
+function documents() {
+  loading ??= import("./documents.js").then(({ documentsPanel }) =>
+    documentsPanel({ collection: () => picker.value, changed: () => loadCollections(picker.value), show: showFiles }),
+  );
+  return loading;
+}
+
+function showFiles() {
+  closeSource();
+  filesPanel.hidden = false;
+  document.body.classList.add("with-source");
+  filesPanel.focus({ preventScroll: true });
+}
+
+function closeFiles() {
+  if (filesPanel.hidden) return;
+  filesPanel.hidden = true;
+  document.body.classList.remove("with-source");
+  byId("manage").focus({ preventScroll: true });
+}
+
+const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
+
+document.addEventListener("dragenter", (event) => {
+  if (!holdsFiles(event)) return;
+  byId("drop").hidden = false;
+  documents();
+});
+document.addEventListener("dragover", (event) => {
+  if (holdsFiles(event)) event.preventDefault();
+});
+document.addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) byId("drop").hidden = true;
+});
+document.addEventListener("drop", async (event) => {
+  byId("drop").hidden = true;
+  if (!holdsFiles(event)) return;
+  event.preventDefault();
+  // Taken at once: a drop is empty as soon as its event is over.
+  const items = [...event.dataTransfer.items].filter((item) => item.kind === "file");
+  const entries = items.map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile()).filter(Boolean);
+  (await documents()).add(entries);
+});
+byId("manage").addEventListener("click", async () => (await documents()).open());
+byId("files-close").addEventListener("click", closeFiles);
+byId("empty-choose").addEventListener("click", async () => {
+  await documents();
+  byId("file-input").click();
+});
 
 // ---- the form
 
@@ -289,11 +344,16 @@ question.addEventListener("keydown", (event) => {
 });
 question.addEventListener("input", fit);
 stop.addEventListener("click", () => running?.abort());
-picker.addEventListener("change", restart);
+picker.addEventListener("change", () => {
+  closeFiles();
+  restart();
+});
 byId("restart").addEventListener("click", restart);
 byId("source-close").addEventListener("click", closeSource);
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !document.querySelector("dialog[open]")) closeSource();
+  if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
+  closeSource();
+  closeFiles();
 });
 
 byId("model-note").hidden = document.documentElement.dataset.model === "yes";
@@ -303,4 +363,7 @@ loadCollections()
     problem.setAttribute("role", "alert");
     log.append(problem);
   })
-  .finally(() => question.focus());
+  .finally(() => {
+    // Whoever has gone elsewhere meanwhile stays there.
+    if (document.activeElement === document.body) question.focus();
+  });

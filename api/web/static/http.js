@@ -2,8 +2,13 @@
 
 import { texts } from "./strings.js";
 
-/** An error whose message is meant for the reader. */
-export class ServiceError extends Error {}
+/** An error whose message is meant for the reader; `status` is HTTP's, none where the service could not be reached. */
+export class ServiceError extends Error {
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
 
 /** Fetch; a 401 asks the reader for a key, once more for each wrong one, and tries again. */
 export async function request(path, options = {}) {
@@ -14,7 +19,7 @@ export async function request(path, options = {}) {
     });
     if (reply.ok) return reply;
     const message = await errorText(reply);
-    if (reply.status !== 401) throw new ServiceError(message);
+    if (reply.status !== 401) throw new ServiceError(message, reply.status);
     await askForKey(problem);
     problem = message;
   }
@@ -76,7 +81,7 @@ function exchangeKey(firstProblem) {
   });
 }
 
-/** Yield the parsed data of each server-sent event until `[DONE]`; an `error` in one is thrown. */
+/** Yield the parsed data of each server-sent event until `[DONE]`; an `error` is thrown, but not one that a job tells. */
 export async function* events(reply) {
   const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -91,7 +96,7 @@ export async function* events(reply) {
         const data = line.slice(5).trimStart();
         if (data === "[DONE]") return;
         const event = JSON.parse(data);
-        if (event.error) throw new ServiceError(event.error.message);
+        if (event.error && event.object !== "job") throw new ServiceError(event.error.message);
         yield event;
       }
     }

@@ -42,8 +42,19 @@ def test_script_never_turns_text_into_markup(file: Path):
     assert [word for word in banned if word in file.read_text("utf-8")] == []
 
 
+LATER = {"documents.js", "upload.js"}  # when somebody asks for the documents
+
+
 def test_page_is_small():
-    assert sum(file.stat().st_size for file in FILES) < 60 * 1024
+    assert sum(file.stat().st_size for file in FILES if file.name not in LATER) < 70 * 1024
+    assert sum(file.stat().st_size for file in FILES) < 90 * 1024
+
+
+def test_scripts_of_the_documents_are_loaded_when_they_are_asked_for():
+    page = (STATIC / "index.html").read_text("utf-8")
+    app = (STATIC / "app.js").read_text("utf-8")
+    assert not [name for name in LATER if name in page]
+    assert 'import("./documents.js")' in app and not re.search(r"^import .*(documents|upload)", app, re.MULTILINE)
 
 
 async def test_page_knows_the_language_and_whether_there_is_a_model(folder: FakeFolder):
