@@ -147,6 +147,16 @@ class Run:
         if self._n_chunks >= self._batch_chunks or self._n_bytes >= BATCH_BYTES:
             self._hand_on()
 
+    def write_ready(self) -> bool:
+        """Write what is embedded, while there is nothing to add; returns whether more is being embedded."""
+        try:
+            for batch in self._ahead.take():
+                self._store(batch)
+        except BaseException:
+            self._abandon()
+            raise
+        return not self._ahead.is_empty
+
     def flush(self) -> None:
         """Write all that was added."""
         try:
@@ -220,13 +230,8 @@ class Run:
 
     def _hand_on(self) -> None:
         """Let the batch be embedded; write those that are."""
-        try:
-            self._ahead.put(self._open())
-            for batch in self._ahead.take():
-                self._store(batch)
-        except BaseException:
-            self._abandon()
-            raise
+        self._ahead.put(self._open())
+        self.write_ready()
 
     def _open(self) -> _Batch:
         items, self._batch = self._batch, []

@@ -27,6 +27,11 @@ class Overlap(Generic[_A, _B]):
         self._pending: deque[Future[_B]] = deque()
         self._thread: ThreadPoolExecutor | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was put that was not taken."""
+        return not self._pending
+
     def put(self, item: _A) -> None:
         """Hand an item over; it never waits."""
         if self._thread is None:

@@ -198,7 +198,7 @@ class Ingestor:
     def _take(self, wanted: Iterator[_Wanted], run: Run) -> None:
         """Parse and store everything wanted."""
         try:
-            with Parser(self._settings) as parser:
+            with Parser(self._settings, idle=run.write_ready) as parser:
                 for one, parsed in parser.parse_all((one, one.job) for one in wanted):
                     if isinstance(parsed, IngestError):
                         run.fail(one.job.source, parsed, one.source_id, one.content_hash, len(one.job.data))

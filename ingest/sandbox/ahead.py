@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -32,6 +32,8 @@ less than this waiting at a worker has been faster without another."""
 AHEAD_FILES = 1024
 AHEAD_BYTES = 8 * 1024 * 1024
 """Enough to keep the workers busy while a batch is written, little enough to hold twice; all workers together."""
+IDLE_S = 0.1
+"""Who wants to do something while a document is parsed is asked about so often."""
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -42,10 +44,12 @@ class Parser:
 
     Args:
         settings: Limits and sizes.
+        idle: Called while the next document is still being parsed; returns whether it wants to be called again soon.
     """
 
-    def __init__(self, settings: IngestSettings) -> None:
+    def __init__(self, settings: IngestSettings, *, idle: Callable[[], bool] | None = None) -> None:
         self._settings = settings
+        self._idle = idle
         self._may_start = _may_start(settings)
         # One core gains nothing from a worker beside: there it is for what may do harm alone.
         self._is_eager = settings.parse_apart == "auto" and (os.cpu_count() or 1) > 1
@@ -122,6 +126,9 @@ class Parser:
                 continue
             lane = one.lane
             try:
+                while self._idle is not None and not lane.has_result():
+                    if not self._idle() or lane.has_result(IDLE_S):
+                        break
                 lane.receive()
             except ChildDiedError as died:
                 self._replace(lane, died)

@@ -166,6 +166,13 @@ class Child:
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
             raise NonsenseError from exc
 
+    def has_result(self, timeout_s: float = 0.0) -> bool:
+        """Tell whether a result has begun to come, or the end of the worker: then `receive` hardly waits."""
+        if self._from.has_data(timeout_s):
+            return True
+        self._check_limits()
+        return False
+
     def n_begun(self) -> int:
         """Return the number of jobs that it has begun."""
         with contextlib.suppress(BlockingIOError):
@@ -212,17 +219,21 @@ class Child:
             raise self._ending() from exc
 
     def _wait(self, ready: select.poll) -> None:
-        """Wait until a pipe can go on; end the worker if its job takes too long or too much."""
+        """Wait until a pipe can go on."""
         while not ready.poll(_WATCH_S * 1000):
-            n_begun, now = self.n_begun(), time.monotonic()
-            if n_begun != self._watched_n:
-                self._watched_n, self._watched_since = n_begun, now
-            most = self._seconds[n_begun - 1] if 0 < n_begun <= len(self._seconds) else START_TIMEOUT_S
-            most += self._n_pages * self._settings.load.ocr.max_seconds_per_page
-            if now - self._watched_since > most + GRACE_S:
-                self._stop("time")
-            elif _resident_mb(self.pid) > self._settings.load.max_memory_mb + _BASE_MB:
-                self._stop("memory")
+            self._check_limits()
+
+    def _check_limits(self) -> None:
+        """End the worker if its job takes too long or too much."""
+        n_begun, now = self.n_begun(), time.monotonic()
+        if n_begun != self._watched_n:
+            self._watched_n, self._watched_since = n_begun, now
+        most = self._seconds[n_begun - 1] if 0 < n_begun <= len(self._seconds) else START_TIMEOUT_S
+        most += self._n_pages * self._settings.load.ocr.max_seconds_per_page
+        if now - self._watched_since > most + GRACE_S:
+            self._stop("time")
+        elif _resident_mb(self.pid) > self._settings.load.max_memory_mb + _BASE_MB:
+            self._stop("memory")
 
     def _stop(self, limit: Limit) -> None:
         self._stopped_for = limit

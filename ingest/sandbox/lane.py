@@ -76,6 +76,10 @@ class Lane(Generic[_T]):
         for one in more:
             self._child.send(one.job)
 
+    def has_result(self, timeout_s: float = 0.0) -> bool:
+        """Tell whether `receive` would hardly wait."""
+        return self._child.has_result(timeout_s)
+
     def receive(self) -> None:
         """Wait for the outcome of the first document it has.
 

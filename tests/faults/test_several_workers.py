@@ -136,3 +136,23 @@ def test_plain_text_is_parsed_here_when_every_worker_is_gone(monkeypatch, caplog
 
     assert outcomes == ["parser_crashed" if text == "!kill" else text for text in texts]
     assert "files other than plain text fail" in caplog.text
+
+
+@pytest.mark.parametrize(("content", "outcome"), [("!do:time.sleep(1)", "done"), ("!hang", "parser_limit")])
+def test_idle_is_asked_when_a_document_takes_long(content, outcome):
+    asked = []
+
+    with Parser(SETTINGS, idle=lambda: not asked.append(None)) as parser:
+        ((_, result),) = parser.parse_all([(0, ParseJob("a.txt", content.encode()))])
+
+    assert (result.code if isinstance(result, IngestError) else "done") == outcome
+    assert len(asked) >= 3
+
+
+def test_idle_is_not_asked_again_when_it_has_nothing_to_do():
+    asked = []
+
+    with Parser(SETTINGS, idle=lambda: bool(asked.append(None))) as parser:
+        list(parser.parse_all([(0, ParseJob("a.txt", b"!do:time.sleep(1)"))]))
+
+    assert len(asked) == 1

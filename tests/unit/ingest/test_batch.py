@@ -1,11 +1,16 @@
+import hashlib
 import threading
+import time
 
 import pytest
 
 import ingest.batch
 from ingest import Ingestor, TextRecord
+from ingest.batch import Ready, Run
 from ingest.settings import IngestSettings, SplitSettings
+from retrieval.catalog import NewVersion
 from retrieval.doctor import check
+from retrieval.models import Document, Span
 from tests.fakes import FakeEmbedder
 from tests.stores import open_folder
 
@@ -150,6 +155,31 @@ def test_next_batch_is_embedded_when_one_is_written(folder, small_batches, monke
         records(30), progress=lambda progress: went_on.set() if progress.source == "文12" else None
     )
     assert waited[:2] == [True, True]
+
+
+def test_embedded_batches_are_written_when_nothing_comes(folder, small_batches):
+    run = Run(folder, folder.collection("default", create=True), None)
+    for number in range(8):
+        text = f"第{number}篇只有一句话。"
+        version = NewVersion(
+            source_id=f"文{number}",
+            source=f"文{number}",
+            document=Document(title="", text=text),
+            spans=(Span(0, len(text)),),
+            content_hash=hashlib.sha256(text.encode()).hexdigest(),
+            recipe="1",
+            media_type="text/plain",
+            size=len(text.encode()),
+        )
+        run.add(Ready(version, text.encode()))
+
+    end = time.monotonic() + DEADLINE_S
+    while run.write_ready():
+        assert time.monotonic() < end
+
+    run.clean()
+    assert run.report.added == len(folder.catalog.list_documents(run.collection.collection_id)) == 8
+    assert check(folder).problems == ()
 
 
 def test_texts_of_equal_length_are_embedded_together_when_a_batch_is_full(folder, monkeypatch):
