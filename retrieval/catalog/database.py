@@ -20,6 +20,15 @@ HEAD = "0006"
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_TIMEOUT_S = 10.0
+_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "temp_store = MEMORY",
+    # A batch of an ingestion is some 2,500 pages in three transactions: at the default of 1,000 pages each would end
+    # with a checkpoint, which waits for the disk.
+    "wal_autocheckpoint = 4000",
+)
 as_json = json.JSONEncoder(ensure_ascii=False).encode
 """How JSON columns are stored."""
 
@@ -130,7 +139,7 @@ class Database:
 def _prepare_connection(connection: sqlite3.Connection, _record: Any) -> None:
     # SQLAlchemy starts transactions itself (the "begin" event), so that reads too see one snapshot.
     connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
+    for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 
 
