@@ -6,6 +6,7 @@ python -m benchmarks.ingest [--chunks 10000] [--runs 5] [--serving]
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import tempfile
 import time
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ import ingest.sandbox.ahead
 import ingest.sandbox.child
 import ingest.sandbox.wire
 from benchmarks.embedder import NAME, register
-from benchmarks.measure import Steps, machine, median, report, say, stopwatch
+from benchmarks.measure import Steps, machine, median, queued_seconds, report, say, stopwatch
 from benchmarks.texts import Texts
 from ingest import Ingestor, TextRecord
 from retrieval.catalog import vector_key
@@ -31,7 +32,7 @@ from retrieval.models import Chunk
 from retrieval.protocols import Vectors
 from retrieval.settings import RetrievalSettings
 
-TARGET = 0.8
+TARGET = 0.9
 CHUNKS_A_DOCUMENT = 20
 CHARS_A_CHUNK = 370
 """What the splitter makes of these texts, about: enough to choose the number of documents."""
@@ -39,7 +40,7 @@ CHARS_A_CHUNK = 370
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Seconds of one run, for the same number of chunks."""
+    """Seconds of one run, for the same number of chunks; `_alone` without waiting for a processor."""
 
     n_chunks: int
     ours: float
@@ -48,6 +49,8 @@ class Run:
     shares: dict[str, float]
     ours_processor: float
     raw_processor: float
+    ours_alone: float
+    raw_alone: float
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -81,22 +84,32 @@ def measure(folder: Path, records: Sequence[TextRecord], *, serving: bool) -> Ru
         assert data.embedder is not None and data.embedder.dim  # loaded before the clock starts
         data.answers_meanwhile = serving
         watch_steps(steps, data)
-        before = processor_seconds()
+        before, queued = processor_seconds(), queued_seconds()
         with stopwatch() as ours:
             result = Ingestor(data).ingest_records(records)
-        ours_processor = processor_seconds() - before
+        ours_processor, ours_queued = processor_seconds() - before, queued_seconds() - queued
         steps.unwrap()
         if result.failed:
             raise RuntimeError(f"{len(result.failed)} documents failed, first: {result.failed[0]}")
         chunks, vectors = stored(data)
-    before = time.process_time()
+    before, queued = time.process_time(), queued_seconds()
     with stopwatch() as raw:
         add_raw(folder / "raw", chunks, vectors, with_documents=True)
-    raw_processor = time.process_time() - before
+    raw_processor, raw_queued = time.process_time() - before, queued_seconds() - queued
     with stopwatch() as bare:
         add_raw(folder / "bare", chunks, vectors, with_documents=False)
     shares = steps.shares(ours.seconds)
-    return Run(result.chunks, ours.seconds, raw.seconds, bare.seconds, shares, ours_processor, raw_processor)
+    return Run(
+        result.chunks,
+        ours.seconds,
+        raw.seconds,
+        bare.seconds,
+        shares,
+        ours_processor,
+        raw_processor,
+        ours.seconds - ours_queued,
+        raw.seconds - raw_queued,
+    )
 
 
 def processor_seconds() -> float:
@@ -104,14 +117,13 @@ def processor_seconds() -> float:
 
     On a machine that others use, a ratio of such times holds where one of wall times does not; it leaves out waiting.
     """
-    if not Path("/proc/self/task").exists():
-        return time.process_time()  # No names of threads: all of them, then.
-    seconds = 0.0
-    for thread in psutil.Process().threads():
-        with suppress(FileNotFoundError):
-            name = Path(f"/proc/self/task/{thread.id}/comm").read_text().strip()
-            if not name.startswith(("thrd-tantivy", "merge_thread", "segment_updat")):
-                seconds += thread.user_time + thread.system_time
+    seconds = time.process_time()  # With threads that have ended.
+    if Path("/proc/self/task").exists():  # Where threads have names.
+        for thread in psutil.Process().threads():
+            with suppress(FileNotFoundError):
+                name = Path(f"/proc/self/task/{thread.id}/comm").read_text().strip()
+                if name.startswith(("thrd-tantivy", "merge_thread", "segment_updat")):
+                    seconds -= thread.user_time + thread.system_time
     return seconds
 
 
@@ -123,6 +135,7 @@ def watch_steps(steps: Steps, data: DataFolder) -> None:
     steps.wrap(ingest.sandbox.wire, "read", "worker: wait and read")
     steps.wrap(ingest.sandbox.child.Child, "receive", "worker: unpack")
     steps.wrap(ingest.sandbox.child.Child, "close", "worker: end")
+    steps.wrap(concurrent.futures.Future, "result", "wait for vectors")
     steps.wrap(ingest.batch, "vector_key", "vector keys")
     steps.wrap(data.originals, "put_all", "originals")
     steps.wrap(data.catalog, "build_versions", "catalog: chunks")
@@ -174,6 +187,7 @@ def publish(runs: Sequence[Run], about: dict[str, Any]) -> None:
     ours, raw, bare = (median(getattr(run, name) for run in runs) for name in ("ours", "raw", "raw_bare"))
     ratio = median(run.raw / run.ours for run in runs)
     rest_ratio = median(run.raw_bare / run.ours for run in runs)
+    alone_ratio = median(run.raw_alone / run.ours_alone for run in runs)
     processor_ratio = median(run.raw_processor / run.ours_processor for run in runs)
     steps = {step: median(run.shares.get(step, 0.0) for run in runs) for step in runs[0].shares}
     figures = {
@@ -184,6 +198,7 @@ def publish(runs: Sequence[Run], about: dict[str, Any]) -> None:
         "raw_chunks_per_s": round(n_chunks / raw, 1),
         "raw_without_documents_per_s": round(n_chunks / bare, 1),
         "ratio": round(ratio, 3),
+        "ratio_alone": round(alone_ratio, 3),
         "processor_ratio": round(processor_ratio, 3),
         "ratio_without_documents": round(rest_ratio, 3),
         "target": TARGET,
@@ -194,6 +209,7 @@ def publish(runs: Sequence[Run], about: dict[str, Any]) -> None:
         ["raw Chroma, same records", n_chunks / raw, ratio],
         ["raw Chroma, without documents", n_chunks / bare, rest_ratio],
     ]
+    rows.append(["without waiting for a processor", "", alone_ratio])
     rows.append(["processor time, same records", "", processor_ratio])
     shares = [[f"  {step}", "", f"{share:.1%} of our time"] for step, share in steps.items()]
     report("ingest", figures, ["", "chunks/s", f"ours / it (target {TARGET})"], [*rows, *shares])
