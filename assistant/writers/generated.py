@@ -115,7 +115,7 @@ async def generate(
 class _Writer:
     """Settles sentences, and drafts what is not settled yet.
 
-    The first words are drafted before they are checked, and while others wait for theirs, sentences stay drafts.
+    All words are drafted before they are checked, and while others wait for their first, sentences stay drafts.
 
     Args:
         checked: The check of this answer.
@@ -135,7 +135,8 @@ class _Writer:
     def take(self, sentences: Sequence[str]) -> list[AnswerEvent]:
         """Take complete sentences, and return what to show of all that has come before any of it is checked."""
         self._complete.extend(sentences)
-        return self._draft() if not self._is_begun or not self._may_settle() else []
+        # Also of what will be settled at once: what is drafted must not depend on how much came together.
+        return self._draft()
 
     async def settled(self) -> list[AnswerEvent]:
         """Return what to show of the complete sentences, if they may be checked now."""

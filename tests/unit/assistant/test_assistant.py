@@ -298,3 +298,12 @@ async def test_fewer_sources_are_shown_when_the_servers_window_is_smaller_than_t
             assert isinstance(sources, SourcesEvent) and isinstance(last, DoneEvent), last
             shown.append(len(sources.sources))
     assert shown[0] == 6 and 1 <= shown[1] < 6
+
+
+async def test_a_sentence_is_drafted_before_it_goes_when_it_came_together_with_others() -> None:
+    with FakeModelServer(["年休假为5天。[1]\n月球上有九千座火山。[1]\n年休假为5天。[1]\n"]) as server:
+        events = await collect(generating(server))
+    drafted = "".join(event.text for event in events if isinstance(event, DraftEvent))
+    settled = "".join(event.text for event in events if isinstance(event, TextEvent))
+    assert "九千座火山" in drafted
+    assert "火山" not in settled and "年休假为5天" in settled
