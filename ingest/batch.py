@@ -311,20 +311,23 @@ class Run:
         # The keyword index works on threads of its own while Chroma holds Python's lock.
         with self._folder.keyword.adding(collection_id, chunks, _indexed_texts(batch)):
             if self._folder.vectors is not None:
-                self._upsert(chunks, keys, found)
+                self._upsert(batch, chunks, keys, found)
         done = [_job_done(item, version) for item, version in zip(batch, built, strict=True)]
         published = set(catalog.publish([version.version_id for version in built], [one for one in done if one]))
         catalog.jobs.changes.bump()
         visible = [version for version in built if version.version_id in published]
         return visible, sum(len(version.chunks) for version in visible)
 
-    def _upsert(self, chunks: Sequence[Chunk], keys: Sequence[bytes], found: Mapping[bytes, Vectors]) -> None:
+    def _upsert(
+        self, batch: Sequence[Ready], chunks: Sequence[Chunk], keys: Sequence[bytes], found: Mapping[bytes, Vectors]
+    ) -> None:
         assert self._folder.vectors is not None
         # What was put together before questions came is written in smaller pieces since.
         most = int(CALL_SLACK * (BATCH_CHUNKS if self._folder.answers_meanwhile else self._batch_chunks))
         for i in range(0, len(chunks), most):
             matrix = np.stack([found[key] for key in keys[i : i + most]])
             self._folder.vectors.upsert(self.collection.collection_id, chunks[i : i + most], matrix)
+            self._tell_indexed(batch, i + most)
 
     def _next_size(self, seconds: float) -> int:
         """Return how many chunks the next batch may have, after one that took `seconds`."""
@@ -395,6 +398,14 @@ class Run:
             for job_id in {item.job_id for item in items} - {None}:
                 assert job_id is not None
                 self._live.tell(job_id, "embed", embedded=n_embedded[job_id])
+
+    def _tell_indexed(self, batch: Sequence[Ready], n_indexed: int) -> None:
+        """Tell each job how many of its chunks are among a batch's first ones."""
+        for item in batch:
+            n_chunks = len(item.version.spans)
+            if self._live is not None and item.job_id is not None:
+                self._live.tell(item.job_id, "index", indexed=max(0, min(n_indexed, n_chunks)))
+            n_indexed -= n_chunks
 
     def _tell_jobs(self, items: Sequence[Ready], stage: str) -> None:
         if self._live is not None:

@@ -73,7 +73,18 @@ class JobSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    attempts: int = Field(default=8, ge=1, le=100, description="how often a job is begun that passing troubles stop")
+    attempts: int = Field(
+        default=8, ge=1, le=100, description="how often a job is begun that fails for no reason that is known"
+    )
+    outage_hours: float = Field(
+        default=24.0,
+        ge=0,
+        le=8760,
+        description="hours for which a job is tried again while a store, the embedder or the disk fails",
+    )
+    at_once: int = Field(
+        default=0, ge=0, le=16, description="groups of jobs at work at the same time; 0: 2 to 4, as memory allows"
+    )
     days: float = Field(default=7.0, gt=0, description="days for which completed and cancelled jobs are kept")
     max_ended: int = Field(default=10_000, ge=0, description="most completed and cancelled jobs that are kept")
 

@@ -43,6 +43,11 @@ def hurt(data, *, source, settings):
     if b"!encrypted" in data:
         raise EncryptedError(source)
     return plain(data, source=source, settings=settings)
-parsing.load = hurt
+plain_split = parsing.split
+def slow_split(document, settings):
+    if "!slowsplit" in document.text:
+        time.sleep(600)
+    return plain_split(document, settings)
+parsing.load, parsing.split = hurt, slow_split
 worker.main(sys.argv[2], int(sys.argv[3]))
 """

@@ -131,6 +131,9 @@ def tell(job: dict[str, Any], session: Session, *, as_json: bool) -> None:
         (say("创建时间", "created"), moment(one["created_at"])),
         (say("结束时间", "finished"), moment(one["finished_at"])),
     ]
+    if one["next_attempt_at"] is not None:
+        at = one["next_attempt_at"]
+        rows.append((say("下次尝试", "next attempt"), f"{moment(at)}:{int(at % 60):02}"))
     if one["error"] is not None:
         rows.append((say("原因", "reason"), " ".join(filter(None, (one["error"]["message"], one["error"]["hint"])))))
     out(facts(rows))

@@ -46,10 +46,11 @@ class LiveCounts:
 
     def is_cancelled(self, job_id: str) -> bool:
         """Whether a job that was claimed is to end: cancelled, or gone with its collection."""
-        seen = self._jobs.changes.value
-        if seen != self._seen:
-            self._running, self._seen = self._jobs.still_running(), seen
-        return job_id not in self._running
+        with self._lock:
+            seen = self._jobs.changes.value
+            if seen != self._seen:
+                self._running, self._seen = self._jobs.still_running(), seen
+            return job_id not in self._running
 
     def counts(self, job_id: str) -> Mapping[str, int]:
         """Return a job's counts."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from ingest.contents import read_contents
 from ingest.errors import FileVanishedError, IngestError, UnreadableError
 from ingest.jobs.enqueue import ATTRIBUTES
 from ingest.jobs.progress import LiveCounts
-from ingest.jobs.queue import delay_s, is_passing, told
+from ingest.jobs.queue import delay_s, may_try_again, told
+from ingest.jobs.turns import Turn
 from ingest.jobs.unpack import is_archive, unpack
 from ingest.ocr.availability import is_on
 from ingest.recipe import recipe_made, recipe_of
@@ -29,7 +30,8 @@ from retrieval.data_folder import DataFolder
 from retrieval.errors import CollectionNotFoundError, DocumentNotFoundError
 from retrieval.models import Collection
 
-_log = logging.getLogger(__name__)
+PATIENCE_S = 2.0
+"""A file that takes its parser longer no longer holds back those that were claimed with it."""
 
 
 class StoppedError(Exception):
@@ -55,66 +57,105 @@ class JobGroup:
         settings: Limits and sizes.
         live: Told how far each is.
         is_stopping: Asked between any two steps.
+        now: Tells the time, in seconds since the epoch.
     """
 
     def __init__(
-        self, folder: DataFolder, settings: IngestSettings, live: LiveCounts, is_stopping: Callable[[], bool]
+        self,
+        folder: DataFolder,
+        settings: IngestSettings,
+        live: LiveCounts,
+        is_stopping: Callable[[], bool],
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
         self._jobs = folder.catalog.jobs
         self._settings = settings
         self._live = live
         self._is_stopping = is_stopping
+        self._now = now
+        self._records: dict[str, JobRecord] = {}  # Ours, by id: not those that were let go.
+        self._parsing: dict[str, float] = {}  # Those at the parser, in order; since when each is the first, or 0.
         self._handed_over: list[JobRecord] = []
 
-    def work(self, collection_id: str, records: Sequence[JobRecord], parser: Parser) -> None:
-        """Do the jobs; each has ended or waits for another attempt when this returns.
+    def work(self, turn: Turn, parser: Parser) -> None:
+        """Do the jobs; each has ended or waits for another attempt when this returns, or was let go.
 
         Raises:
             StoppedError: If the service is ending; they are queued again.
             Exception: What stopped them all, after they were put off.
         """
+        self._records = {record.job_id: record for record in turn.records}
         try:
-            self._take(self._folder.collection(collection_id), records, parser)
+            self._take(self._folder.collection(turn.collection_id), turn, parser)
         except CollectionNotFoundError:
             pass  # Deleted meanwhile, and its jobs with it.
         except StoppedError:
-            self._jobs.put_off([record.job_id for record in records], not_before=0.0)
+            self._jobs.put_off(list(self._records), not_before=0.0)
             raise
         except Exception as error:
-            self.put_off(records, error)
+            self._put_off(error)
             raise
         finally:
-            self._settle(records)
+            self._settle()
 
-    def put_off(self, records: Sequence[JobRecord], error: Exception) -> None:
+    def _put_off(self, error: Exception) -> None:
         """Give jobs that something stopped another attempt, or none if they had enough."""
-        to_blame = self._handed_over or list(records)
-        now = time.time()
-        for record in to_blame:
-            if record.attempts >= self._settings.jobs.attempts or not is_passing(error):
-                self._jobs.fail(record.job_id, job_error(told(error)), stage=self._live.stage(record.job_id))
-            else:
-                not_before = now + delay_s(record.attempts)
-                self._jobs.put_off([record.job_id], not_before=not_before, error=job_error(told(error)))
-        self._jobs.put_off([record.job_id for record in records], not_before=0.0)
+        for record in self._handed_over or list(self._records.values()):
+            self._fail(record, error)
+        self._jobs.put_off(list(self._records), not_before=0.0)
 
-    def _take(self, collection: Collection, records: Sequence[JobRecord], parser: Parser) -> None:
+    def _take(self, collection: Collection, turn: Turn, parser: Parser) -> None:
+        records = list(turn.records)
         known = self._folder.catalog.known_sources(
             collection.collection_id, source_ids=[record.source_id for record in records]
         )
         run = Run(self._folder, collection, self._step, known=known, live=self._live)
+        parser.idle = lambda: self._wait(run, turn, parser)
         try:
-            for begun, parsed in parser.parse_all((one, one.job) for one in self._begun(records, run)):
-                self._step()
-                self._hand_over(begun, parsed, run)
+            with closing(parser.parse_all((one, one.job) for one in self._begun(records, run))) as all_parsed:
+                for begun, parsed in all_parsed:
+                    self._step()
+                    self._parsing.pop(begun.record.job_id, None)
+                    self._hand_over(begun, parsed, run)
+                    if turn.is_slow:
+                        break  # The others were let go.
             run.flush()
         finally:
+            parser.idle = None
             run.clean()
         run.finish()
 
+    def _wait(self, run: Run, turn: Turn, parser: Parser) -> bool:
+        """Look around while a file is being parsed; returns that this is to be called again."""
+        self._step()
+        job_id, since = next(iter(self._parsing.items()))
+        if self._live.is_cancelled(job_id):
+            parser.give_up()
+            return True
+        if parser.is_splitting:
+            self._live.tell(job_id, "split")
+        now = time.monotonic()
+        if since == 0.0:
+            self._parsing[job_id] = now
+        elif now - since > PATIENCE_S and not turn.is_slow:
+            run.flush()
+            self._let_go(turn, job_id)
+        else:
+            run.write_ready()
+        return True
+
+    def _let_go(self, turn: Turn, job_id: str) -> None:
+        """Leave to others all jobs but one, which takes its parser long."""
+        done = {record.job_id for record in self._handed_over}
+        others = [one for one in self._records if one != job_id and one not in done]
+        for one in others:
+            del self._records[one]
+            self._live.forget(one)
+        turn.wait_for_one(others)
+
     def _hand_over(self, begun: _Begun, parsed: Parsed | IngestError, run: Run) -> None:
-        if self._live.is_cancelled(begun.record.job_id):
+        if begun.record.job_id not in self._records or self._live.is_cancelled(begun.record.job_id):
             return
         if isinstance(parsed, IngestError):
             self._fail(begun.record, parsed)
@@ -131,7 +172,7 @@ class JobGroup:
         """Yield the jobs whose files have to be parsed; the others end here."""
         for record in records:
             self._step()
-            if self._live.is_cancelled(record.job_id):
+            if record.job_id not in self._records or self._live.is_cancelled(record.job_id):
                 continue
             self._live.tell(record.job_id, "parse", bytes=record.size)
             try:
@@ -150,6 +191,7 @@ class JobGroup:
                 self._finish_unchanged(record, known)
                 continue
             is_stored = record.origin == "upload"
+            self._parsing[record.job_id] = 0.0
             yield _Begun(record, content_hash, recipe, ParseJob(record.source, data), None if is_stored else data)
 
     def _finish_unchanged(self, record: JobRecord, known: KnownSource | None) -> None:
@@ -178,21 +220,20 @@ class JobGroup:
             return data
         raise FileVanishedError(record.source)
 
-    def _fail(self, record: JobRecord, error: IngestError) -> None:
+    def _fail(self, record: JobRecord, error: Exception) -> None:
         """End a job for good, or give it another attempt."""
-        if is_passing(error) and record.attempts < self._settings.jobs.attempts:
-            not_before = time.time() + delay_s(record.attempts)
-            self._jobs.put_off([record.job_id], not_before=not_before, error=job_error(error))
+        reason = job_error(told(error))
+        if may_try_again(error, record.attempts, self._settings.jobs):
+            self._jobs.put_off([record.job_id], not_before=self._now() + delay_s(record.attempts), error=reason)
         else:
-            self._jobs.fail(record.job_id, job_error(error), stage=self._live.stage(record.job_id))
+            self._jobs.fail(record.job_id, reason, stage=self._live.stage(record.job_id))
 
-    def _settle(self, records: Sequence[JobRecord]) -> None:
+    def _settle(self) -> None:
         """End the cancelled ones, and forget what was live of all."""
-        job_ids = [record.job_id for record in records]
-        self._jobs.settle_cancelled(job_ids)
-        hashes = {record.content_hash for record in records if record.content_hash}
+        self._jobs.settle_cancelled(list(self._records))
+        hashes = {record.content_hash for record in self._records.values() if record.content_hash}
         self._folder.originals.remove_unused(hashes, self._folder.catalog.wanted_hashes)
-        for job_id in job_ids:
+        for job_id in self._records:
             self._live.forget(job_id)
 
     def _step(self, _progress: IngestProgress | None = None) -> None:

@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -45,11 +45,16 @@ class Parser:
     Args:
         settings: Limits and sizes.
         idle: Called while the next document is still being parsed; returns whether it wants to be called again soon.
+
+    Attributes:
+        idle: As given; may be set anew between documents.
     """
 
     def __init__(self, settings: IngestSettings, *, idle: Callable[[], bool] | None = None) -> None:
         self._settings = settings
-        self._idle = idle
+        self.idle = idle
+        self._current: Waiting[Any] | None = None  # What `idle` is called for.
+        self._is_given_up = False
         self._may_start = _may_start(settings)
         # One core gains nothing from a worker beside: there it is for what may do harm alone.
         self._is_eager = settings.parse_apart == "auto" and (os.cpu_count() or 1) > 1
@@ -64,27 +69,41 @@ class Parser:
         self._files_here = self._bytes_here = 0
         self._bytes_waiting = 0
 
-    def parse_all(self, items: Iterable[tuple[_T, ParseJob]]) -> Iterator[tuple[_T, Parsed | IngestError]]:
+    def parse_all(self, items: Iterable[tuple[_T, ParseJob]]) -> Generator[tuple[_T, Parsed | IngestError], None, None]:
         """Yield each item with its document, or with the reason why there is none, in order.
 
         Items are drawn ahead of what is yielded, at most `AHEAD_FILES` and about `AHEAD_BYTES`.
         """
         waiting: deque[Waiting[_T]] = deque()
-        for item, job in items:
-            if not waiting and not self._has_worker(job):
-                yield item, self._parse_here(job)
-                continue
-            waiting.append(Waiting(item, job))
-            self._bytes_waiting += len(job.data)
-            self._give(waiting[-1])
-            while waiting and self._is_enough(len(waiting)):
+        try:
+            for item, job in items:
+                if not waiting and not self._has_worker(job):
+                    yield item, self._parse_here(job)
+                    continue
+                waiting.append(Waiting(item, job))
+                self._bytes_waiting += len(job.data)
+                self._give(waiting[-1])
+                while waiting and self._is_enough(len(waiting)):
+                    yield self._next(waiting)
+            while waiting:
                 yield self._next(waiting)
-        while waiting:
-            yield self._next(waiting)
+        finally:
+            if waiting:
+                self.close()  # They have documents that nobody waits for.
+
+    @property
+    def is_splitting(self) -> bool:
+        """Whether the document that `idle` is called for has been read and is being split."""
+        return self._current is not None and self._current.lane is not None and self._current.lane.is_splitting
+
+    def give_up(self) -> None:
+        """Stop parsing the document that `idle` is called for, from within it; its outcome is an error."""
+        self._is_given_up = True
 
     def close(self) -> None:
         """End the workers."""
         lanes, self._lanes = self._lanes, []
+        self._bytes_waiting = 0
         for lane in lanes:
             lane.end()
 
@@ -126,10 +145,14 @@ class Parser:
                 continue
             lane = one.lane
             try:
-                while self._idle is not None and not lane.has_result():
-                    if not self._idle() or lane.has_result(IDLE_S):
+                self._current = one
+                while self.idle is not None and not lane.has_result():
+                    if not self.idle() or self._is_given_up or lane.has_result(IDLE_S):
                         break
-                lane.receive()
+                if self._is_given_up:
+                    self._part(one, lane)
+                else:
+                    lane.receive()
             except ChildDiedError as died:
                 self._replace(lane, died)
         waiting.popleft()
@@ -214,18 +237,35 @@ class Parser:
                 culprit.outcome = self._error(culprit.job, died)
                 # What has killed a worker might kill this process: no more of it here.
                 self._must_be_apart = True
-            if not others:
+            again = self._give_to_new(others)
+            if again is None:
                 return
-            new = self._start()
-            if new is None or not self._is_ready(new, START_TIMEOUT_S):
-                for one in others:
-                    self._give(one)
-                return
-            try:
-                new.send(others)
-                return
-            except ChildDiedError as again:
-                lane, died = new, again
+            lane, died = again
+
+    def _part(self, one: Waiting[Any], lane: Lane[Any]) -> None:
+        """End the worker that has a document nobody wants any more, and give its others to a new one."""
+        self._is_given_up = False
+        one.outcome = ParserCrashedError(one.job.source, "given up")
+        _, others = lane.end()
+        self._lanes.remove(lane)
+        again = self._give_to_new([other for other in others if other is not one])
+        if again is not None:
+            self._replace(*again)
+
+    def _give_to_new(self, others: list[Waiting[Any]]) -> tuple[Lane[Any], ChildDiedError] | None:
+        """Start a worker for what another one had; returns it if it died of that."""
+        if not others:
+            return None
+        new = self._start()
+        if new is None or not self._is_ready(new, START_TIMEOUT_S):
+            for one in others:
+                self._give(one)
+            return None
+        try:
+            new.send(others)
+        except ChildDiedError as died:
+            return new, died
+        return None
 
     def _error(self, job: ParseJob, died: ChildDiedError) -> IngestError:
         if died.limit is None:

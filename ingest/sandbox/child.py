@@ -78,7 +78,7 @@ class Child:
         self._settings = settings
         self._seconds: list[float] = []  # Of each job that was sent.
         self._n_begun = 0
-        self._has_retired = self._is_closed = False
+        self._has_retired = self._is_closed = self._is_splitting = False
         self._n_pages, self._is_in_page = 0, False  # Pictures read in the job at hand; whether one is being read.
         self._watched_n, self._watched_since = 0, time.monotonic()
         self._stopped_for: Limit | None = None
@@ -126,6 +126,11 @@ class Child:
     def has_retired(self) -> bool:
         """Whether it ended of itself after a document, to make room for a fresh one; see `n_begun`."""
         return self._has_retired
+
+    @property
+    def is_splitting(self) -> bool:
+        """Whether the document begun last is read and being split; see `n_begun`."""
+        return self._is_splitting
 
     def is_ready(self, timeout_s: float = 0.0) -> bool:
         """Tell whether it said that it is ready; the first true answer takes that message.
@@ -185,7 +190,9 @@ class Child:
         """Note what the worker says between its results; see `worker.py`."""
         if mark == b".":
             self._n_begun += 1
-            self._n_pages, self._is_in_page = 0, False
+            self._n_pages, self._is_in_page, self._is_splitting = 0, False, False
+        elif mark == b"s":
+            self._is_splitting = True
         elif mark == b"p":
             self._n_pages, self._is_in_page = self._n_pages + 1, True
         elif mark == b"q":

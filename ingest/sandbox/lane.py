@@ -53,6 +53,11 @@ class Lane(Generic[_T]):
         """Whether the worker was ready when it was asked last."""
         return self._is_ready
 
+    @property
+    def is_splitting(self) -> bool:
+        """Whether the first document it has is read and being split."""
+        return self._child.n_begun() - self._n_answered == 1 and self._child.is_splitting
+
     def is_ready(self, timeout_s: float = 0.0) -> bool:
         """Tell whether the worker takes jobs; ask before the first.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ingest.errors import BrokenFileError, EmptyFileError, IngestError, ParserCrashedError, ParserLimitError
@@ -62,8 +62,13 @@ class Parsed:
     needs_ocr: bool = False
 
 
-def parse(job: ParseJob, settings: IngestSettings) -> Parsed:
+def parse(job: ParseJob, settings: IngestSettings, on_split: Callable[[], object] = lambda: None) -> Parsed:
     """Load and split one document.
+
+    Args:
+        job: The document.
+        settings: Limits and sizes.
+        on_split: Called when it is loaded.
 
     Raises:
         IngestError: One of its kin, saying why this document cannot be ingested; whatever else a parser raises
@@ -71,6 +76,7 @@ def parse(job: ParseJob, settings: IngestSettings) -> Parsed:
     """
     try:
         loaded = _load(job, settings)
+        on_split()
         spans = split(loaded.document, settings.split)
     except IngestError:
         raise

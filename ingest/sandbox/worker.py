@@ -16,6 +16,7 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +37,7 @@ RETIRE_BYTES = 384 * 1024 * 1024
 """A worker that holds more after a document makes room for a fresh one: the next has all of its limit to itself."""
 OCR_BYTES = 384 * 1024 * 1024
 """What one that has read pictures may hold beside: models that take a second to load again."""
-BEGUN, RETIRED = b".", b"r"
+BEGUN, SPLITTING, RETIRED = b".", b"s", b"r"
 PAGE_BEGUN, PAGE_DONE = b"p", b"q"
 _SWITCH_S = 0.001  # A job or result does not wait longer for the parser to give Python's lock away.
 
@@ -46,8 +47,8 @@ def main(settings_json: str, begun_fd: int) -> None:
 
     Args:
         settings_json: `IngestSettings` as JSON.
-        begun_fd: Gets one byte as each job is begun, others before and after each picture that is read and before
-            retiring: what the parent reads when this process has ended.
+        begun_fd: Gets one byte as each job is begun, others when it is to be split, before and after each picture that
+            is read, and before retiring: what the parent reads when this process has ended.
     """
     settings = _with_threads(IngestSettings.model_validate_json(settings_json))
     clock = _PageClock(begun_fd, settings.load.ocr.max_seconds_per_page)
@@ -66,23 +67,23 @@ def main(settings_json: str, begun_fd: int) -> None:
         job = decode_job(jobs.get())
         os.write(begun_fd, BEGUN)
         signal.setitimer(signal.ITIMER_REAL, settings.load.seconds_for(len(job.data)))
-        results.put(_message(job, settings))
+        results.put(_message(job, settings, lambda: os.write(begun_fd, SPLITTING)))
         signal.setitimer(signal.ITIMER_REAL, 0)
     os.write(begun_fd, RETIRED)
     results.put(None)
     writer.join()
 
 
-def _message(job: ParseJob, settings: IngestSettings) -> Parts:
+def _message(job: ParseJob, settings: IngestSettings, on_split: Callable[[], object]) -> Parts:
     try:
-        return encode_result(_result(job, settings))
+        return encode_result(_result(job, settings, on_split))
     except MemoryError:
         return encode_result(ParserLimitError(job.source, "memory", settings.load.max_memory_mb))
 
 
-def _result(job: ParseJob, settings: IngestSettings) -> Parsed | IngestError:
+def _result(job: ParseJob, settings: IngestSettings, on_split: Callable[[], object]) -> Parsed | IngestError:
     try:
-        parsed = parse(job, settings)
+        parsed = parse(job, settings, on_split)
     except IngestError as error:
         return error
     if len(parsed.document.text) > MAX_INDEXED_CHARS:

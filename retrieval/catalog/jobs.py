@@ -34,7 +34,7 @@ from retrieval.errors import JobNotFoundError, JobStateError, Message
 
 FREE_ENDS = 3
 """So many processes may end while a job runs before it is suspected."""
-LONGEST_DELAY_S = 300.0
+LONGEST_DELAY_S = 60.0
 
 
 class JobTable:
@@ -139,9 +139,9 @@ class JobTable:
         with self._db.read() as connection:
             return list(connection.execute(query).scalars())
 
-    def next_time(self) -> float | None:
-        """Return when the next queued job may begin, in seconds since the epoch; None if there is none."""
-        query = sa.select(sa.func.min(jobs.c.not_before)).where(jobs.c.state == QUEUED)
+    def next_time(self, after: float) -> float | None:
+        """Return when the next queued job that waits for a time beyond `after` may begin; None if there is none."""
+        query = sa.select(sa.func.min(jobs.c.not_before)).where(jobs.c.state == QUEUED, jobs.c.not_before > after)
         with self._db.read() as connection:
             found: float | None = connection.execute(query).scalar()
             return found
@@ -235,7 +235,7 @@ class JobTable:
         record = self.get(job_id)
         if record.state != FAILED:
             raise _not_failed(record)
-        values = job_steps.queued_again(0.0) | {"attempts": 0, "finished_at": None, "is_cancelled": 0}
+        values = job_steps.queued_again(0.0) | {"attempts": 0, "finished_at": None, "is_cancelled": 0, "error": None}
         values["options"] = {**record.options, **(options or {})}
         with self._db.write() as connection:
             connection.execute(jobs.update().where(jobs.c.id == job_id, jobs.c.state == FAILED).values(**values))
@@ -309,7 +309,7 @@ class JobTable:
         with self._db.write() as connection:
             for record in found:
                 n_suspect = max(0, record.attempts - FREE_ENDS)
-                delay = min(LONGEST_DELAY_S, 2.0**n_suspect - 1)
+                delay = min(LONGEST_DELAY_S, 2.0 ** min(n_suspect, 16) - 1)
                 values = job_steps.queued_again(now + delay)
                 if record.is_cancelled:
                     values = job_steps.cancelled()

@@ -191,7 +191,7 @@ export function documentsPanel(page) {
     const known = rows.get(job.id);
     if (known?.job === job) return known.item;
     const item = known?.item ?? element("li", "file");
-    const same = known && known.job.state === job.state && known.job.cancelling === job.cancelling;
+    const same = known && ["state", "cancelling"].every((name) => known.job[name] === job[name]) && known.job.error?.message === job.error?.message;
     if (same) {
       item.querySelector(".state").textContent = progressText(job);
       showBar(item.querySelector("progress"), job);
@@ -222,6 +222,7 @@ export function documentsPanel(page) {
 
   function progressText(job) {
     if (job.cancelling) return words.cancelling;
+    if (job.next_attempt_at && job.error) return words.nextAttempt(new Date(job.next_attempt_at * 1000));
     if (job.state !== "running") return job.error?.code === "needs_ocr" ? words.states.needs_ocr : words.jobStates[job.state];
     const { chunks, embedded, indexed } = job.counts;
     const done = job.stage === "embed" ? embedded : job.stage === "index" ? indexed : null;

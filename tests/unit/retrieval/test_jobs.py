@@ -93,7 +93,8 @@ def test_job_waits_until_its_time(catalog, target):
     claim(catalog, target)
     now = time.time()
     catalog.jobs.put_off([record.job_id], not_before=now + 30, error=ERROR)
-    assert catalog.jobs.waiting(now + 29) == [] and catalog.jobs.next_time() == now + 30
+    assert catalog.jobs.waiting(now + 29) == [] and catalog.jobs.next_time(now) == now + 30
+    assert catalog.jobs.next_time(now + 30) is None
     assert catalog.jobs.waiting(now + 31) == [target]
     assert catalog.jobs.get(record.job_id).error == ERROR
 

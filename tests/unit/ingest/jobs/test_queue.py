@@ -1,7 +1,8 @@
 import pytest
 
 from ingest.errors import BrokenFileError, FileVanishedError, NeedsOcrError
-from ingest.jobs.queue import LONGEST_DELAY_S, delay_s, is_passing, next_collection, told
+from ingest.jobs.queue import LONGEST_DELAY_S, attempts_within, delay_s, may_try_again, next_collection, told
+from ingest.settings import JobSettings
 from retrieval.errors import CatalogError, EmbedderError, EmbedderMismatchError, Message, VectorStoreError
 
 SAID = Message("No.", "否。")
@@ -25,29 +26,40 @@ def test_collections_take_turns_however_much_each_has():
     assert turns[:3] == turns[3:] and set(turns[:3]) == {"大", "小", "中"}
 
 
-@pytest.mark.parametrize(("attempts", "seconds"), [(1, 1.0), (2, 2.0), (3, 4.0), (8, 128.0), (9, 256.0)])
+@pytest.mark.parametrize(("attempts", "seconds"), [(1, 1.0), (2, 2.0), (3, 4.0), (6, 32.0)])
 def test_delay_doubles_with_each_attempt(attempts, seconds):
     assert delay_s(attempts) == seconds
 
 
-@pytest.mark.parametrize("attempts", [10, 100, 10**6])
-def test_delay_ends_at_five_minutes(attempts):
-    assert delay_s(attempts) == LONGEST_DELAY_S == 300
+@pytest.mark.parametrize("attempts", [7, 100, 10**6])
+def test_delay_ends_at_a_minute(attempts):
+    assert delay_s(attempts) == LONGEST_DELAY_S == 60
 
 
-@pytest.mark.parametrize(
-    "error",
-    [CatalogError(SAID), VectorStoreError(SAID), EmbedderError(SAID), OSError(28, "x"), FileVanishedError("甲")],
-)
-def test_trouble_passes_when_it_is_not_the_files(error):
-    assert is_passing(error)
+@pytest.mark.parametrize("hours", [0.0, 0.01, 0.5, 2, 24])
+def test_delays_of_the_attempts_fill_the_hours_and_no_more(hours):
+    delays = [delay_s(number) for number in range(1, attempts_within(hours))]
+    assert sum(delays) >= hours * 3600
+    assert delays == [] or sum(delays[:-1]) < hours * 3600
+
+
+@pytest.mark.parametrize("error", [CatalogError(SAID), VectorStoreError(SAID), EmbedderError(SAID), OSError(28, "x")])
+def test_outage_is_waited_for_by_the_hour_and_not_by_attempts(error):
+    settings = JobSettings(attempts=2, outage_hours=1)
+    assert may_try_again(error, 50, settings) and not may_try_again(error, 100, settings)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("x"), FileVanishedError("甲")])
+def test_trouble_of_one_job_is_tried_again_a_few_times(error):
+    settings = JobSettings(attempts=8, outage_hours=1)
+    assert may_try_again(error, 7, settings) and not may_try_again(error, 8, settings)
 
 
 @pytest.mark.parametrize(
     "error", [BrokenFileError("甲", "pdf", "x"), NeedsOcrError("甲", 3), EmbedderMismatchError(SAID)]
 )
 def test_trouble_stays_when_another_attempt_would_see_the_same(error):
-    assert not is_passing(error)
+    assert not may_try_again(error, 1, JobSettings())
 
 
 def test_unforeseen_error_is_told_without_its_words():

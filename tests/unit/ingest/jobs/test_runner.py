@@ -131,7 +131,7 @@ def test_archive_that_cannot_be_opened_fails(folder):
 
 
 def test_collections_take_turns(folder, monkeypatch):
-    monkeypatch.setattr("ingest.jobs.runner.CLAIMED_TOGETHER", 1)
+    monkeypatch.setattr("ingest.jobs.turns.CLAIMED_TOGETHER", 1)
     for number in range(3):
         enqueue_file(folder, "制度", f"{number}.txt", rule(number))
     enqueue_file(folder, "别的", "急.txt", rule(9))
@@ -188,22 +188,22 @@ def test_jobs_end_with_their_collection_while_they_run(folder, monkeypatch):
     assert states(folder) == {} and check(folder).problems == ()
 
 
-def test_passing_trouble_is_tried_again_and_then_fails_for_good(folder, monkeypatch):
+def test_trouble_of_one_job_is_tried_again_and_then_fails_for_good(folder, monkeypatch):
     monkeypatch.setattr("ingest.jobs.work.delay_s", lambda _attempts: 0.0)
     job = enqueue_file(folder, "制度", "甲.txt", rule(1))
 
-    def gone(*_arguments):
-        raise VectorStoreError(Message("Chroma is gone.", "Chroma 没有应答。"))
+    def choke(*_arguments):
+        raise RuntimeError("no such token")
 
     runner = JobRunner(folder, IngestSettings(jobs=JobSettings(attempts=3)))
     with monkeypatch.context() as patch:
-        patch.setattr(folder.vectors, "upsert", gone)
+        patch.setattr(folder.vectors, "upsert", choke)
         for attempt in (1, 2, 3):
-            with pytest.raises(VectorStoreError):
+            with pytest.raises(RuntimeError):
                 runner.run_pending()
             assert folder.catalog.jobs.get(job.job_id).attempts == attempt
     failed = folder.catalog.jobs.get(job.job_id)
-    assert (failed.state, failed.error["code"]) == ("failed", "vector_store_error")
+    assert (failed.state, failed.error["code"]) == ("failed", "error")
     assert sources(folder) == set() and check(folder, repair=True).is_healthy
     retry_job(folder, job.job_id)
     runner.run_pending()
@@ -302,7 +302,7 @@ def test_vectors_of_unfinished_work_are_forgotten_once_nothing_waits(folder, mon
     assert not folder.catalog.has_vectors([b"k" * 16])
 
 
-def test_nobody_else_waits_while_a_parser_hangs(folder, monkeypatch):
+def test_deletion_does_not_wait_while_a_parser_hangs(folder, monkeypatch):
     other = enqueue_file(folder, "别的", "已有.txt", rule(9))
     JobRunner(folder).run_pending()
     reached, go_on = threading.Event(), threading.Event()
@@ -318,11 +318,100 @@ def test_nobody_else_waits_while_a_parser_hangs(folder, monkeypatch):
     runner = JobRunner(folder)
     runner.start()
     assert reached.wait(30)
-    new = enqueue_file(folder, "制度", "新.txt", rule(1))
     folder.delete_document(other.document_id)
     assert sources(folder, collection="别的") == set()
-    assert [folder.catalog.jobs.get(job.job_id).state for job in (slow, new)] == ["running", "queued"]
+    assert folder.catalog.jobs.get(slow.job_id).state == "running"
     go_on.set()
-    wait_for(lambda: not runner._jobs.waiting(time.time()) and not runner._jobs.still_running())
+    wait_for(lambda: folder.catalog.jobs.get(slow.job_id).state == "completed")
     runner.stop()
+
+
+class Clock:
+    """A clock that goes only when it is told to, in seconds since the epoch."""
+
+    def __init__(self):
+        self.now = time.time()
+
+    def __call__(self):
+        return self.now
+
+
+def gone(*_arguments):
+    raise VectorStoreError(Message("Chroma is gone.", "Chroma 没有应答。"))
+
+
+def work_for(folder, runner, clock, hours):
+    """Let the runner work until so many hours are over; returns when it tried, in seconds from the start."""
+    start, tried = clock.now, []
+    while clock.now - start < hours * 3600:
+        try:
+            runner.run_pending()
+        except VectorStoreError:
+            tried.append(clock.now - start)
+        due = folder.catalog.jobs.next_time(clock.now)
+        if due is None:
+            break
+        clock.now = due
+    return tried
+
+
+def test_job_outlives_an_outage_of_hours_without_hammering_and_says_what_it_waits_for(folder, monkeypatch):
+    clock = Clock()
+    runner = JobRunner(folder, IngestSettings(jobs=JobSettings(attempts=3)), now=clock)
+    job = enqueue_file(folder, "制度", "甲.txt", rule(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(folder.vectors, "upsert", gone)
+        tried = work_for(folder, runner, clock, hours=2)
+        assert tried[:7] == pytest.approx([0, 1, 3, 7, 15, 31, 63])
+        assert [later - earlier for earlier, later in zip(tried[6:], tried[7:], strict=False)] == pytest.approx(
+            [60] * (len(tried) - 7)
+        )
+        shown = runner.shown(folder.catalog.jobs.get(job.job_id))
+        assert (shown.state, shown.error["zh"], shown.attempts) == ("queued", "Chroma 没有应答。", len(tried))
+        assert clock.now <= shown.not_before <= clock.now + 60
+    runner.run_pending()
+    done = runner.shown(folder.catalog.jobs.get(job.job_id))
+    assert (done.state, done.error) == ("completed", None) and sources(folder) == {"甲.txt"}
+
+
+def test_job_fails_for_good_when_an_outage_outlasts_its_hours(folder, monkeypatch):
+    clock = Clock()
+    runner = JobRunner(folder, IngestSettings(jobs=JobSettings(outage_hours=0.1)), now=clock)
+    job = enqueue_file(folder, "制度", "甲.txt", rule(1))
+    monkeypatch.setattr(folder.vectors, "upsert", gone)
+    tried = work_for(folder, runner, clock, hours=1)
+    assert 360 <= tried[-1] <= 360 + 60
+    failed = folder.catalog.jobs.get(job.job_id)
+    assert (failed.state, failed.error["code"]) == ("failed", "vector_store_error")
+
+
+def test_jobs_behind_an_outage_say_what_they_wait_for_and_use_up_no_attempt(folder, monkeypatch):
+    monkeypatch.setattr("ingest.jobs.turns.CLAIMED_TOGETHER", 1)
+    clock = Clock()
+    runner = JobRunner(folder, now=clock)
+    enqueue_file(folder, "制度", "甲.txt", rule(1))
+    behind = enqueue_file(folder, "制度", "乙.txt", rule(2))
+    with monkeypatch.context() as patch:
+        patch.setattr(folder.vectors, "upsert", gone)
+        with pytest.raises(VectorStoreError):
+            runner.run_pending()
+    shown = runner.shown(folder.catalog.jobs.get(behind.job_id))
+    assert (shown.state, shown.error["code"], shown.attempts) == ("queued", "vector_store_error", 0)
+    assert shown.not_before == clock.now + 1
+    clock.now += 2
+    assert runner.shown(folder.catalog.jobs.get(behind.job_id)).error is None
+    runner.run_pending()
     assert set(states(folder).values()) == {"completed"}
+
+
+def test_pause_ends_when_the_clock_is_set_back(folder, monkeypatch):
+    clock = Clock()
+    runner = JobRunner(folder, now=clock)
+    enqueue_file(folder, "制度", "甲.txt", rule(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(folder.vectors, "upsert", gone)
+        with pytest.raises(VectorStoreError):
+            runner.run_pending()
+    clock.now -= 86_400
+    runner.run_pending()
+    assert states(folder) == {"甲.txt": "completed"}
