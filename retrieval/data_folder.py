@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar
@@ -23,7 +23,7 @@ from retrieval.catalog import Catalog
 from retrieval.doctor import check_indexes, tidy
 from retrieval.embedders import known_dim, load_embedder
 from retrieval.embedders.lazy import LazyEmbedder
-from retrieval.errors import HuoziError, KeywordIndexError, VectorStoreError
+from retrieval.errors import CollectionExistsError, HuoziError, KeywordIndexError, VectorStoreError
 from retrieval.keyword.index import TantivyIndex
 from retrieval.models import Collection
 from retrieval.originals import Originals, unwritable
@@ -122,7 +122,8 @@ class DataFolder:
             EmbedderMismatchError: If it was built with another embedder.
         """
         if create and name not in {known.name for known in self.catalog.list_collections()}:
-            return self.create_collection(name)
+            with suppress(CollectionExistsError):  # Somebody else has just made it.
+                return self.create_collection(name)
         found = self.catalog.get_collection(name)
         check_embedder(found, self.settings.embedder)
         return found

@@ -23,12 +23,14 @@ from api.uploading.repeat import Attempt, answer_once
 from retrieval.catalog import KeptReply, StoreFile
 from retrieval.catalog.store_files import Status
 from retrieval.catalog.uploads import Order
-from retrieval.errors import Language, Message
+from retrieval.errors import CollectionNotFoundError, Language, Message
 from retrieval.models import Collection
 
 router = APIRouter(prefix="/v1/vector_stores/{name_or_id}/files", tags=["vector stores"])
 
 BATCH = "^batch_[0-9a-f]{24}$"
+DEFAULT = "default"
+"""The collection that is meant where none is named."""
 POLL_AFTER_MS = "250"
 """How long OpenAI's SDKs wait before they ask again."""
 _ATTRIBUTES: TypeAdapter[dict[str, Any]] = TypeAdapter(Attributes)
@@ -64,7 +66,7 @@ async def add_store_files(
     parts: Parts = request.app.state.parts
     max_mb = request.app.state.settings.max_upload_mb
     async with heard_out(request, max_mb), request.app.state.repeats.attempt(request) as attempt:
-        collection = await asyncio.to_thread(parts.folder.collection, name_or_id)
+        collection = await asyncio.to_thread(target, parts, name_or_id)
         if request.headers.get("content-type", "").lower().startswith(FORM):
             async with receiving(request, parts.folder.originals, max_mb) as form:
                 reply = await _add_form(parts, collection, form, attempt, batch, request.app.state.settings.language)
@@ -108,6 +110,23 @@ def delete_store_file(request: Request, name_or_id: str, file_id: str) -> dict[s
     parts: Parts = request.app.state.parts
     remove_from_store(parts.folder, parts.folder.catalog.get_collection(name_or_id), file_id)
     return {"id": file_id, "object": "vector_store.file.deleted", "deleted": True}
+
+
+def target(parts: Parts, name_or_id: str) -> Collection:
+    """Return where files are to go: `default` is made by its first ones, as by `huozi ingest`; others must be there.
+
+    Raises:
+        CollectionNotFoundError: If there is none.
+        EmbedderMismatchError: If it was built with another embedder.
+    """
+    try:
+        return parts.folder.collection(name_or_id, create=name_or_id == DEFAULT)
+    except CollectionNotFoundError as error:
+        hint = Message(
+            en='Create it first: POST /v1/vector_stores with {"name": "..."}, or `huozi collections create NAME`.',
+            zh='请先用 POST /v1/vector_stores（内容 {"name": "集合名"}）或 `huozi collections create 集合名` 创建。',
+        )
+        raise CollectionNotFoundError(error.message, hint=hint) from error
 
 
 def shown(parts: Parts, file: StoreFile, language: Language) -> dict[str, Any]:

@@ -254,6 +254,23 @@ def test_body_that_is_no_upload_is_refused(service: Service, path: str, body: by
     assert service.names_on_disk() == set()
 
 
+def test_default_collection_is_made_by_its_first_files(service: Service):
+    service.folder.delete_collection("default")
+    first, second = service.add(("a.md", TEXT)), service.add(("b.md", TEXT))
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert [one.name for one in service.folder.catalog.list_collections()] == ["default"]
+
+
+def test_other_collections_must_be_there_and_the_refusal_says_how_to_make_one(service: Service):
+    reply = service.add(("a.md", TEXT), store="制度")
+    assert error(reply) == (404, "collection_not_found")
+    assert "POST /v1/vector_stores" in reply.json()["error"]["message"]
+    assert [one.name for one in service.folder.catalog.list_collections()] == ["default"]
+    assert service.names_on_disk() == set()
+    service.http.post("/v1/vector_stores", json={"name": "制度"}).raise_for_status()
+    assert service.add(("a.md", TEXT), store="制度").status_code == 202
+
+
 def test_refusals_say_what_is_wrong(service: Service):
     assert error(service.add(("a.md", TEXT), store="没有")) == (404, "collection_not_found")
     assert error(service.http.post("/v1/vector_stores/default/files", json={"file_id": "file-0"})) == (
