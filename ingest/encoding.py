@@ -20,6 +20,10 @@ SAMPLE_BYTES = 32_768
 MIN_SCORE = 0.35  # Real text of 20 characters scores 0.5 and more, wrongly decoded text rarely over 0.2.
 MIN_LEAD = 0.2
 MIN_EVIDENCE = 4.0  # In frequent characters: fewer than this many cannot tell encodings apart.
+DISGUISED_SCORE = 0.8
+"""UTF-16 whose bytes could be printable ASCII (是有 is `/f\\tg`) must score this much: random ASCII is below 0."""
+DISGUISED_CHARS = 4
+"""And have as many different frequent characters: `N\\n` in every line of a file is no 上."""
 
 # The most frequent characters of modern Chinese, about three quarters of running text.
 _SIMPLIFIED = (
@@ -115,7 +119,7 @@ def decode(data: bytes, *, source: str, declared: str | None = None) -> DecodedT
     if marked is not None:
         return marked
     if data.isascii() and not (_has_many_controls(data) if len(data) > 64 else _CONTROL.search(data)):
-        return _decode_ascii(data)
+        return _decode_disguised(data, source) or _decode_ascii(data)
     if declared is not None:
         believed = _decode_declared(data, declared)
         if believed is not None:
@@ -150,6 +154,19 @@ def _decode_ascii(data: bytes) -> DecodedText:
         except UnicodeDecodeError:
             pass  # Terminal colours look alike.
     return DecodedText(data.decode("ascii"), "UTF-8", 1.0)
+
+
+def _decode_disguised(data: bytes, source: str) -> DecodedText | None:
+    """Return the text of UTF-16 all of whose bytes happen to be ASCII, as in a few short Chinese texts; else None."""
+    if len(data) % 2:
+        return None
+    for codec in _WIDE:
+        head = data[:64].decode(codec)
+        if 2 * sum(char in _FREQUENT for char in head) > len(head):  # Most ASCII ends here, at the cost of its head.
+            candidate = _judge(_sample(data, wide=True), codec)
+            if candidate is not None and _is_written(candidate.sample, candidate.score):
+                return _finish(data, source, candidate, round(candidate.score / 2, 2), [])
+    return None
 
 
 def _has_many_controls(data: bytes) -> bool:
@@ -197,7 +214,9 @@ def _detect(data: bytes, source: str) -> DecodedText:
 
 def _is_surely_utf8(sample: str, best: _Candidate) -> bool:
     """Tell UTF-8 from short GBK text that happens to be valid UTF-8: of two-byte sequences alone, in mixed scripts."""
-    if best.codec in _WIDE or re.search(r"[\u0800-\U0010ffff]", sample):
+    if best.codec in _WIDE:
+        return not _is_written(best.sample, best.score)
+    if re.search(r"[\u0800-\U0010ffff]", sample):
         return True
     letters = "".join(char for char in sample if char > "\x7f")
     is_enough = len(letters) >= 8 or re.search("[A-Za-z]{2}", sample) is not None
@@ -221,12 +240,15 @@ def _finish(
 def _sample(data: bytes, *, wide: bool) -> bytes:
     """Return the part that tells encodings apart: from the first byte outside ASCII."""
     if wide:
-        sample = data[: SAMPLE_BYTES & ~1] if len(data) % 2 == 0 else b""
-        # Half of the bytes of wide Chinese text lie in printable ASCII, nearly all of narrow Latin text.
-        return sample if len(_PRINTABLE.findall(sample)) <= 0.75 * len(sample) else b""
+        return data[: SAMPLE_BYTES & ~1] if len(data) % 2 == 0 else b""
     match = re.search(rb"[\x80-\xff]", data)
     start = match.start() if match else 0
     return data[start : start + SAMPLE_BYTES]
+
+
+def _looks_narrow(sample: bytes) -> bool:
+    """Half of the bytes of wide Chinese text lie in printable ASCII, nearly all of narrow Latin text."""
+    return len(_PRINTABLE.findall(sample)) > 0.75 * len(sample)
 
 
 def _judge(sample: bytes, codec: str) -> _Candidate | None:
@@ -247,9 +269,16 @@ def _judge(sample: bytes, codec: str) -> _Candidate | None:
         return None
     weights = [_weight(char, codec) * count for char, count in counts.items()]  # Each once: ten times as fast.
     score = sum(weights) / n_chars
+    if codec in _WIDE and _looks_narrow(sample) and not _is_written(text, score):
+        return None
     if codec in ("cp932", "euc_jp") and not _KANA.search(text):
         score /= 2  # Japanese without kana is as rare as Chinese misread as Japanese is common.
     return _Candidate(codec, text, score, sum(weight for weight in weights if weight > 0))
+
+
+def _is_written(text: str, score: float) -> bool:
+    """Whether nothing but Chinese could be behind UTF-16 without a mark, although its bytes say something else too."""
+    return score >= DISGUISED_SCORE and len(_FREQUENT.intersection(text)) >= DISGUISED_CHARS
 
 
 def _weight(char: str, codec: str) -> float:

@@ -7,8 +7,13 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.vllm_server import RunningVllm, VllmServer, why_unsupported
+
+# No test asserts a time: on a machine that does other work an example may take seconds, and so may drawing it.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 SERVER = pytest.StashKey[VllmServer]()
 LEFT_OUT = pytest.StashKey[int]()
