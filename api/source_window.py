@@ -6,26 +6,60 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ingest.loaders.table_view import TableView, tables_in
+
 SNAP = 200
 """Characters that the window may shrink by at either side to begin and end with a line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A run of text on one page that is all quoted or all not; `page` is 1-based, or None."""
+    """A run of text on one page that is all quoted or all not.
+
+    Args:
+        text: Never empty.
+        page: 1-based, or None.
+        quoted: Whether it is the quote's.
+        table: Number of the window's table whose rows it holds, or None.
+    """
 
     text: str
     page: int | None
     quoted: bool
+    table: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a cell that is all quoted or all not."""
+
+    text: str
+    quoted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTable:
+    """A table of a window.
+
+    Args:
+        columns: Their names.
+        names_quoted: Whether the quote is from the row with the names.
+        rows: For each row and column the pieces of the cell.
+    """
+
+    columns: tuple[str, ...]
+    names_quoted: bool
+    rows: tuple[tuple[tuple[Piece, ...], ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The segments of text[start:end]."""
+    """The segments of text[start:end], and its tables."""
 
     start: int
     end: int
     segments: tuple[Segment, ...]
+    tables: tuple[ShownTable, ...] = ()
 
 
 def page_at(page_starts: Sequence[int], offset: int) -> int | None:
@@ -44,7 +78,8 @@ def source_window(text: str, page_starts: Sequence[int], start: int, end: int, *
         context: Characters to show on each side.
 
     Returns:
-        Segments that join to text[window.start:window.end]; those quoted join to the quote.
+        Segments that join to text[window.start:window.end]; those quoted join to the quote. Tables are as the text
+        around the quote shows them: of one that it cuts, the rows in it.
     """
     start = min(max(start, 0), len(text))
     end = min(max(end, start), len(text))
@@ -53,9 +88,27 @@ def source_window(text: str, page_starts: Sequence[int], start: int, end: int, *
         left = newline + 1
     if right < len(text) and (newline := text.rfind("\n", max(end, right - SNAP), right)) >= 0:
         right = newline
-    cuts = sorted({left, right, start, end, *(at for at in page_starts if left < at < right)})
+    tables = tables_in(text[left:right])
+    borders = [left + at for table in tables for at in (table.start, table.end)]
+    cuts = sorted({left, right, start, end, *borders, *(at for at in page_starts if left < at < right)})
     segments = tuple(
-        Segment(text[low:high], page_at(page_starts, low), start <= low and high <= end)
+        Segment(text[low:high], page_at(page_starts, low), start <= low and high <= end, _table_at(tables, low - left))
         for low, high in zip(cuts, cuts[1:], strict=False)
     )
-    return Window(left, right, segments)
+    shown = tuple(_shown(text[left:right], table, start - left, end - left) for table in tables)
+    return Window(left, right, segments, shown)
+
+
+def _table_at(tables: Sequence[TableView], offset: int) -> int | None:
+    return next((number for number, table in enumerate(tables) if table.start <= offset < table.end), None)
+
+
+def _shown(text: str, table: TableView, start: int, end: int) -> ShownTable:
+    rows = tuple(tuple(_pieces(text, cell, start, end) for cell in row) for row in table.rows)
+    return ShownTable(table.columns, table.head[0] < end and start < table.head[1], rows)
+
+
+def _pieces(text: str, cell: tuple[int, int], start: int, end: int) -> tuple[Piece, ...]:
+    """Cut a cell where the quote begins and ends."""
+    cuts = sorted({*cell, *(at for at in (start, end) if cell[0] < at < cell[1])})
+    return tuple(Piece(text[low:high], start <= low and high <= end) for low, high in zip(cuts, cuts[1:], strict=False))

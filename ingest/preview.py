@@ -11,6 +11,7 @@ from typing import Any, Literal
 from ingest.contents import read_contents
 from ingest.errors import IngestError
 from ingest.loaders.formats import suffix_of
+from ingest.loaders.table_view import as_markdown
 from ingest.moves import find_moves
 from ingest.ocr.availability import is_on
 from ingest.recipe import recipe_of
@@ -81,7 +82,10 @@ class IngestPreview:
 
 
 def parsed_object(parsed: Parsed, language: Language) -> dict[str, Any]:
-    """Return a parsed document with its chunks: offsets count characters in the parsed text."""
+    """Return a parsed document with its chunks: offsets count characters in the parsed text.
+
+    A chunk's `markdown` is its text with its tables as Markdown; None where it holds no table.
+    """
     text = parsed.document.text
     return {
         "title": parsed.document.title,
@@ -93,11 +97,17 @@ def parsed_object(parsed: Parsed, language: Language) -> dict[str, Any]:
                 "page": span.page,
                 "heading": list(span.heading),
                 "text": text[span.start : span.end],
+                "markdown": _markdown(text[span.start : span.end]),
             }
             for span in parsed.spans
         ],
         "warnings": [warning.render(language) for warning in parsed.warnings],
     }
+
+
+def _markdown(text: str) -> str | None:
+    shown = as_markdown(text)
+    return shown if shown != text else None
 
 
 def parse_apart(source: str, data: bytes, settings: IngestSettings) -> Parsed:

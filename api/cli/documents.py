@@ -35,6 +35,11 @@ def build(say: Say) -> click.Command:
             document(),
             collection_option(say),
             click.Option(["--text"], is_flag=True, help=say("输出解析后的全文", "print the parsed text")),
+            click.Option(
+                ["--markdown"],
+                is_flag=True,
+                help=say("输出解析后的全文，其中的表格为 Markdown", "print the parsed text, its tables as Markdown"),
+            ),
             json_option(say),
             help=say("显示一个文档；可用编号或来源。", "Show one document, by its id or its source."),
         ),
@@ -72,7 +77,7 @@ def list_all(ctx: click.Context, collection: str, as_json: bool) -> None:
     out(table(heads, rows))
 
 
-def show(ctx: click.Context, document: str, collection: str, text: bool, as_json: bool) -> None:
+def show(ctx: click.Context, document: str, collection: str, text: bool, markdown: bool, as_json: bool) -> None:
     """Show one document."""
     session = session_of(ctx)
     say = session.say
@@ -80,6 +85,11 @@ def show(ctx: click.Context, document: str, collection: str, text: bool, as_json
         one = engine.show_document(document, collection)
     if as_json:
         out_json(one)
+        return
+    if markdown:
+        from ingest.loaders.table_view import as_markdown
+
+        out(as_markdown(one["text"]))
         return
     if text:
         out(one["text"])

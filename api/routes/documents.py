@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -11,6 +12,7 @@ from api.parts import Parts
 from api.routes.files import only_file
 from api.source_window import page_at, source_window
 from api.uploading.receive import heard_out, receiving
+from ingest.loaders.table_view import as_markdown
 from retrieval.models import Chunk
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
@@ -51,6 +53,9 @@ def read_text(
 ) -> dict[str, Any]:
     """Return the text around the quote [start, end), in segments by page and quoted or not.
 
+    A segment of a table's rows names the table by its number in `tables`, where it has columns and cells; `markdown`
+    is the whole with its tables as Markdown.
+
     With the cited chunk's id, `current` says whether its offsets still hold, and `heading` where it stands.
     """
     parts: Parts = request.app.state.parts
@@ -72,8 +77,11 @@ def read_text(
         "start": window.start,
         "end": window.end,
         "segments": [
-            {"text": segment.text, "page": segment.page, "quoted": segment.quoted} for segment in window.segments
+            {"text": segment.text, "page": segment.page, "quoted": segment.quoted, "table": segment.table}
+            for segment in window.segments
         ],
+        "tables": [asdict(table) for table in window.tables],
+        "markdown": as_markdown(document.text[window.start : window.end]),
     }
 
 

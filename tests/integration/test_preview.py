@@ -47,7 +47,8 @@ def test_chunks_are_shown_with_their_places_and_nothing_is_stored(address: str, 
     assert (reply.status_code, body["object"], body["source"]) == (200, "document.preview", "制度/员工手册.md")
     assert (body["title"], body["media_type"], body["warnings"]) == ("员工手册", "text/markdown", [])
     first = body["chunks"][0]
-    assert set(first) == {"start", "end", "page", "heading", "text"}
+    assert set(first) == {"start", "end", "page", "heading", "text", "markdown"}
+    assert first["markdown"].endswith("| 级别 | 天数 |\n| --- | --- |\n| 高级 | 十 |")
     assert len(first["text"]) == first["end"] - first["start"] and "五天年假。𠮷😀" in first["text"]
     assert originals(home) == []
     assert httpx.get(f"{address}/v1/files").json()["data"] == []

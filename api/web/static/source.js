@@ -44,16 +44,38 @@ function facts(source, cited, alone) {
   return box;
 }
 
+/** A table with its columns; a quote from it is marked cell by cell. */
+function tableOf(table) {
+  const made = element("table");
+  const names = element("tr");
+  for (const name of table.columns) names.append(element("th", "", name));
+  if (table.names_quoted) for (const cell of names.children) cell.replaceChildren(element("mark", "", cell.textContent));
+  made.append(names);
+  for (const row of table.rows) {
+    const line = element("tr");
+    for (const pieces of row) {
+      const cell = element("td");
+      cell.append(...pieces.map((piece) => (piece.quoted ? element("mark", "", piece.text) : visible(piece.text))));
+      line.append(cell);
+    }
+    made.append(line);
+  }
+  return made;
+}
+
 function marked(source) {
   const text = element("div", "text");
   text.lang = "";
   let page = null;
+  let shown = null;
   for (const segment of source.segments) {
     if (segment.page !== page) {
       page = segment.page;
       text.append(element("span", "page-mark", texts.page(page)));
     }
-    text.append(segment.quoted ? element("mark", "", segment.text) : visible(segment.text));
+    if (segment.table === null) text.append(segment.quoted ? element("mark", "", segment.text) : visible(segment.text));
+    else if (segment.table !== shown) text.append(tableOf(source.tables[segment.table]));
+    shown = segment.table;
   }
   return text;
 }
