@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from api.cli.language import Say
@@ -11,6 +11,11 @@ from api.cli.session import Session
 
 if TYPE_CHECKING:
     from ingest.preview import FilePreview, IngestPreview
+    from ingest.sandbox.parse import Parsed
+
+SHOWN_CHUNKS = 20
+"""Of each file; `--json` shows all, whole."""
+SHOWN_CHARS = 60
 
 
 def dry_run(
@@ -54,10 +59,13 @@ def dry_run(
 
 
 def show(told: IngestPreview, session: Session) -> None:
-    """Write a line for each file that would not stay as it is, and the counts."""
+    """Write a line for each file that would not stay as it is, a line for each of its chunks, and the counts."""
     for one in told.files:
         if one.outcome != "skip":
             out(line(one, session.say))
+        if one.parsed is not None:
+            for chunk in chunk_lines(one.parsed, session.say):
+                out(chunk)
     for failure in told.failed:
         note(session.say("会失败：", "Would fail: ") + f"{failure.source}: {failure.message.render(session.language)}")
     out(summary(told, session.say))
@@ -77,6 +85,19 @@ def line(one: FilePreview, say: Say) -> str:
         return f"{word}  {one.source}"
     n_chunks = len(one.parsed.spans)
     return f"{word}  {one.source}" + say(f"（{n_chunks} 个片段）", f" ({n_chunks} chunks)")
+
+
+def chunk_lines(parsed: Parsed, say: Say) -> Iterator[str]:
+    """Yield for each chunk its page, what it stands under, and how its text begins."""
+    for number, span in enumerate(parsed.spans[:SHOWN_CHUNKS], 1):
+        words = " ".join(parsed.document.text[span.start : span.end].split())
+        begin = words if len(words) <= SHOWN_CHARS else words[:SHOWN_CHARS] + "…"
+        page = "" if span.page is None else say(f"第{span.page}页 ", f"p. {span.page} ")
+        heading = "".join(f"{part} > " for part in span.heading)
+        size = say(f"{span.end - span.start} 字", f"{span.end - span.start} characters")
+        yield f"  {number}. {page}{heading}{begin} [{size}]"
+    if (n_more := len(parsed.spans) - SHOWN_CHUNKS) > 0:
+        yield say(f"  另有 {n_more} 个片段（--json 显示全部）", f"  {n_more} more chunks (--json shows all)")
 
 
 def summary(told: IngestPreview, say: Say) -> str:

@@ -28,9 +28,24 @@ def test_nothing_is_opened_or_created_when_a_run_is_only_tried(
     assert run(["--lang", "en", "ingest", str(docs), "--dry-run"], refuse) == 0
     assert capsys.readouterr().out == (
         "add  文件/𠮷.txt (1 chunks)\n"
+        "  1. 第一条 须登记。 [8 characters]\n"
         "Would be 1 added, 0 updated, 0 unchanged, 0 moved, 0 deleted, 0 failed; 1 chunks. Nothing was stored.\n"
     )
     assert not (tmp_path / "data").exists()
+
+
+def test_chunks_are_shown_by_what_they_stand_under(docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "".join(f"镜头{n},{n * 5}\n" for n in range(900))
+    (docs / "价格.csv").write_text(f"品名,单价\n{rows}", "utf-8")
+    (docs / "问答.md").write_text(
+        "# 常见问题\n\n## 年假几天？\n\n五天。" + "须提前申请，由直属上级批准。" * 10, "utf-8"
+    )
+    assert run(["ingest", str(docs), "--dry-run"], refuse) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "新增  文件/价格.csv（" in lines[0]
+    assert lines[1].startswith("  1. 品名 | 单价 品名: 镜头0 | 单价: 0 ")
+    assert lines[21].startswith("  另有 ") and lines[21].endswith(" 个片段（--json 显示全部）")
+    assert lines[23].startswith("  1. 常见问题 > 年假几天？ > 常见问题 年假几天？ 五天。须提前") and "… [" in lines[23]
 
 
 def test_same_errors_are_told_as_by_the_run(docs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
