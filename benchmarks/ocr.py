@@ -87,9 +87,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         shown = f"{mean(accuracies):.2%}" if accuracies else "-"
         worst = f"{min(accuracies):.2%}" if accuracies else "-"
         any_order = f"{mean(recalls):.2%}" if recalls else "-"
-        rows.append(
-            [name, kind, n_pages, any_order, shown, worst, f"{found}/{asked}" if asked else "-", seconds / n_pages]
-        )
+        read = f"{found}/{asked}" if asked else "-"
+        rows.append([name, kind, n_pages, any_order, shown, worst, read, seconds / n_pages, cpu / n_pages])
     about["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     report(
         "ocr",

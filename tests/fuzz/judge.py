@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import re
 import time
 import unicodedata
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from random import Random
 
+from ingest.archives import Archive
 from ingest.errors import IngestError
-from ingest.loaders import SUFFIXES
-from ingest.loaders.formats import suffix_of
 from ingest.sandbox.ahead import Parser
 from ingest.sandbox.parse import Parsed, ParseJob, parse
 from ingest.settings import IngestSettings, LoadSettings
 from tests.fuzz.mutate import mutate
+from tests.fuzz.seeds import format_of
 
 LIMIT_S = 20.0
 SETTINGS = IngestSettings(parse_apart="always", load=LoadSettings(max_seconds=LIMIT_S, max_seconds_per_mb=0))
@@ -39,8 +41,8 @@ class Case:
 
     @property
     def format(self) -> str:
-        """The seed's loader."""
-        return SUFFIXES[suffix_of(self.seed)]
+        """The seed's loader; `zip` for an archive."""
+        return format_of(self.seed)
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def cases(seeds: dict[str, bytes], count: int, seed: int) -> Iterator[Case]:
     random = Random(seed)
     by_format: dict[str, list[str]] = {}
     for name in sorted(seeds):
-        by_format.setdefault(SUFFIXES[suffix_of(name)], []).append(name)
+        by_format.setdefault(format_of(name), []).append(name)
     kinds = sorted(by_format)
     for number in range(count):
         name = random.choice(by_format[kinds[number % len(kinds)]])
@@ -73,27 +75,67 @@ def cases(seeds: dict[str, bytes], count: int, seed: int) -> Iterator[Case]:
         yield Case(number, name, way, data)
 
 
+Found = tuple[Case, Parsed | IngestError | Exception]
+
+
 def judge(given: Iterable[Case], familiar: frozenset[str]) -> Iterator[Verdict]:
-    """Parse every case as an ingestion does, and tell what became of it.
+    """Parse every case as an ingestion does, and tell what became of it, in order.
 
     Args:
         given: The cases.
         familiar: Characters that the sound files hold.
     """
-    jobs = ((case, ParseJob(f"{case.number}-{case.seed}", case.data)) for case in given)
+    closed: deque[Found] = deque()
     with Parser(SETTINGS) as parser:
         before = time.monotonic()
-        for case, result in parser.parse_all(jobs):
+        found = _in_order(parser.parse_all(_jobs(given, closed)), closed)
+        for _, results in groupby(found, key=lambda one: one[0].number):
+            listed = list(results)
             now = time.monotonic()
-            outcome = result.code if isinstance(result, IngestError) else "done"
-            yield Verdict(case, outcome, now - before, fault_of(result, now - before, familiar))
+            yield _verdict(listed, now - before, familiar)
             before = now
 
 
-def fault_of(result: Parsed | IngestError, seconds: float, familiar: frozenset[str]) -> str:
+def _jobs(given: Iterable[Case], closed: deque[Found]) -> Iterator[tuple[Case, ParseJob]]:
+    """Yield what is to be parsed of each case; for an archive its documents, or into `closed` why there are none."""
+    for case in given:
+        if case.format != "zip":
+            yield case, ParseJob(f"{case.number}-{case.seed}", case.data)
+            continue
+        try:
+            # Opened by the service itself, as an ingestion does it: nothing but our errors may come out.
+            with Archive(io.BytesIO(case.data), case.seed, SETTINGS.load) as archive:
+                for member in archive.members:
+                    try:
+                        data = archive.read(member, member.name, SETTINGS.max_upload_mb)
+                    except IngestError as error:
+                        closed.append((case, error))
+                    else:
+                        yield case, ParseJob(f"{case.number}-{member.name}", data)
+        except Exception as error:
+            closed.append((case, error))
+
+
+def _in_order(parsed: Iterable[tuple[Case, Parsed | IngestError]], closed: deque[Found]) -> Iterator[Found]:
+    for case, result in parsed:
+        while closed and closed[0][0].number <= case.number:
+            yield closed.popleft()
+        yield case, result
+    yield from closed
+
+
+def _verdict(results: list[Found], seconds: float, familiar: frozenset[str]) -> Verdict:
+    codes = [one.code if isinstance(one, IngestError) else "done" for _, one in results]
+    faults = [fault for _, one in results if (fault := fault_of(one, seconds, familiar))]
+    return Verdict(results[0][0], "done" if "done" in codes else codes[0], seconds, faults[0] if faults else "")
+
+
+def fault_of(result: Parsed | IngestError | Exception, seconds: float, familiar: frozenset[str]) -> str:
     """Return what is wrong with a result, or nothing."""
     if seconds > LIMIT_S + 2:
         return "hang"
+    if not isinstance(result, Parsed | IngestError):
+        return f"crash: {result!r}"
     if isinstance(result, IngestError):
         if result.code == "parser_limit":
             return f"stopped: {result.message.en}"

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ingest.loaders import SUFFIXES
-from ingest.loaders.formats import suffix_of
+from ingest.loaders.formats import PICTURE_SUFFIXES, suffix_of
+from ingest.ocr.availability import is_installed
+from tests import picture_files
 from tests.msg_files import MessageFile, make_msg
 
 ROOT = Path(__file__).parents[2]
@@ -24,12 +26,44 @@ _NAMES = " ".join(f'xmlns:{name}="{_ODF}:{name}:1.0"' for name in ("office", "te
 
 def seeds() -> dict[str, bytes]:
     """Return files by name, at least one of each supported format; the evaluation's only where they are."""
-    found = dict(made())
+    found = {**made(), **(pictures() if is_installed() else {})}
     for folder in (ROOT / "samples", EVAL):
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             if suffix_of(path.name) in SUFFIXES and 0 < path.stat().st_size <= MAX_BYTES:
                 found[path.name] = path.read_bytes()
     return found
+
+
+def format_of(name: str) -> str:
+    """Return a seed's loader by its name; `zip` for an archive."""
+    suffix = suffix_of(name)
+    return "zip" if suffix == ".zip" else "image" if suffix in PICTURE_SUFFIXES else SUFFIXES[suffix]
+
+
+def pictures() -> Mapping[str, bytes]:
+    """Return pictures of text, a scanned PDF, and documents with a picture in them."""
+    from PIL import Image
+
+    sheet = Image.open(picture_files.FOLDER / "notice.png").convert("L")
+    small = sheet.crop((0, 0, sheet.width, sheet.height // 3))
+    found = {}
+    for suffix, kind in (
+        (".png", "PNG"),
+        (".jpg", "JPEG"),
+        (".bmp", "BMP"),
+        (".tif", "TIFF"),
+        (".webp", "WEBP"),
+        (".gif", "GIF"),
+    ):
+        file = io.BytesIO()
+        small.save(file, kind)
+        found[f"通知{suffix}"] = file.getvalue()
+    return {
+        **found,
+        "扫描.pdf": picture_files.scanned_pdf("notice"),
+        "截图.docx": picture_files.docx_with("notice"),
+        "截图.pptx": picture_files.pptx_with("notice", title="通知"),
+    }
 
 
 def made() -> Mapping[str, bytes]:
@@ -46,6 +80,7 @@ def made() -> Mapping[str, bytes]:
         "台账.ods": _open_document("spreadsheet", _sheet()),
         "手册.epub": _book(),
         "来函.msg": _message(),
+        "资料.zip": _archive(),
         "链接.xhtml": f"<html><body><table><tr><td>{_LINES[0]}</td></tr></table><p>{_LINES[1]}</body></html>".encode(),
     }
 
@@ -56,6 +91,26 @@ def zipped(members: Mapping[str, str | bytes]) -> bytes:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for number, (name, content) in enumerate(members.items()):
             archive.writestr(name, content, zipfile.ZIP_STORED if number == 0 else None)
+    return file.getvalue()
+
+
+class GbkName(zipfile.ZipInfo):
+    """A member whose name is written in GBK, as Chinese systems do."""
+
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:
+        return self.filename.encode("gbk"), self.flag_bits & ~0x800
+
+
+def _archive() -> bytes:
+    """Return an archive with names in GBK, and an archive in it."""
+    inner, file = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(GbkName("附件/病假.txt"), "\n".join(_LINES * 3).encode("gb18030"))
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(GbkName("制度/年假.md"), "# 年假\n\n" + "\n\n".join(_LINES * 3))
+        archive.writestr(GbkName("制度/表.csv"), "品名,价格\n镜头,45\n光源,30\n")
+        archive.writestr(GbkName("制度/办法.rtf"), _rtf())
+        archive.writestr(GbkName("旧版.zip"), inner.getvalue())
     return file.getvalue()
 
 
