@@ -1,8 +1,9 @@
 """A draft and what its parts cost -> what is sent (pure).
 
 What gives way, in this order: the sources of least value for their tokens, down to one; the oldest turns; the middle of
-the source that is left. Room that is free then is filled with the most valuable source that went, without its middle.
-Never the question or the system turn.
+the source that is left. Room that is free then is filled with the most valuable source that went, without its middle;
+in a window so small that only one finds room, this one gives up a sentence where that lets another in. Never the
+question or the system turn.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from assistant.sources.value import choose
 from assistant.window.context import ContextWindow
 from assistant.window.cut import Counted, Cut, DroppedSource, ShortenedSource, TokenShares
 from assistant.window.draft import Draft
-from assistant.window.shorten import Unit, shorten
+from assistant.window.shorten import Unit, extend, shorten
 
 MIN_STEPS = 4
 """Where sources can fill the room, turns go in steps of at most a fourth of those that fit: each time that the oldest
@@ -29,6 +30,12 @@ SPARE = 0.01
 
 MOST_EMPTY = 2
 """Times as much empty: another choice of sources is looked for."""
+
+LEAST_PART = 32
+"""Tokens of text for whose sake the most valuable source is shortened where the room would stay empty otherwise."""
+
+MOST_GIVEN = 0.25
+"""Of the most valuable source, that it may give up for that."""
 
 _TRIED = 8
 _Kept = tuple[Source, int]
@@ -91,6 +98,7 @@ def fit(
     window_tokens: int,
     answer_tokens: int,
     reserve: int = 0,
+    regained: int = 0,
     gone: Sequence[DroppedSource] = (),
     n_gone_turns: int = 0,
 ) -> ContextWindow:
@@ -102,6 +110,8 @@ def fit(
         window_tokens: The model's window.
         answer_tokens: Kept free for the answer.
         reserve: Kept free for what the costs do not show.
+        regained: By so much the costs were too high for the same reserve: as much more is shown of sources that are
+            shortened, and nothing else changes.
         gone: Sources that were left out before they were counted.
         n_gone_turns: Turns that were, too.
 
@@ -116,6 +126,7 @@ def fit(
     n_turns = _turns_kept(draft, costs, room, n_gone_turns)
     history = sum(costs.turns[len(costs.turns) - n_turns :])
     shown = _sources_kept(draft.sources, costs, room - history, spare=max(1, int(budget * SPARE)))
+    shown = _extended(draft.sources, costs, shown, regained) if regained else shown
     kept = tuple(source for source, _ in shown)
     numbers = {source.number for source in kept}
     return ContextWindow(
@@ -174,7 +185,12 @@ def _sources_kept(sources: Sequence[Source], costs: Costs, room: int, *, spare: 
             kept[at] = part
             left -= part[1]
     if left > MOST_EMPTY * spare:
-        kept = _swapped(sources, costs, kept, [at for at in gone if at not in kept][:_TRIED], left, spare) or kept
+        others = [at for at in gone if at not in kept][:_TRIED]
+        kept = (
+            _swapped(sources, costs, kept, others, left, spare)
+            or _shared(sources, costs, kept, others, left, spare)
+            or kept
+        )
     return [kept[at] for at in sorted(kept)]
 
 
@@ -202,6 +218,39 @@ def _swapped(
         return None
     _, out, at, part = max(found, key=lambda one: one[:3])
     return {number: one for number, one in kept.items() if number != -out} | {at: part}
+
+
+def _shared(
+    sources: Sequence[Source], costs: Costs, kept: dict[int, _Kept], gone: Sequence[int], left: int, spare: int
+) -> dict[int, _Kept] | None:
+    """Return the same with a little less of the most valuable source, and a part of another in what that leaves."""
+    best = max(kept, key=lambda at: (sources[at].value, -at), default=None)
+    if best is None:
+        return None
+    room = kept[best][1] + left
+    for at in gone:
+        cost = costs.sources[at]
+        wanted = min(cost.total, cost.head + 3 * costs.mark + LEAST_PART)
+        first = _part(sources, costs, best, room - wanted, spare)
+        if first is None or first[1] < (1 - MOST_GIVEN) * kept[best][1]:
+            continue
+        rest = room - first[1]
+        second = (sources[at], cost.total) if cost.total <= rest else _part(sources, costs, at, rest, spare)
+        if second is not None and rest - second[1] <= MOST_EMPTY * spare:
+            return kept | {best: first, at: second}
+    return None
+
+
+def _extended(sources: Sequence[Source], costs: Costs, shown: list[_Kept], room: int) -> list[_Kept]:
+    """Return the same with more of what was shortened."""
+    by_number = {source.number: cost for source, cost in zip(sources, costs.sources, strict=True)}
+    found: list[_Kept] = []
+    for source, tokens in shown:
+        cost = by_number[source.number]
+        longer, used = extend(source, cost.units, cost.unit_tokens, room, mark=costs.mark)
+        room -= used
+        found.append((longer, tokens + used) if used else (source, tokens))
+    return found
 
 
 def _dropped(source: Source, tokens: int) -> DroppedSource:

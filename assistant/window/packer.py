@@ -25,10 +25,16 @@ MAX_CALLS = 2
 FULL = 0.97
 """Of the budget: a prompt of so much is full."""
 
+MORE_FITS = 0.98
+"""Of the budget: where sources went and less than this was taken, they are counted once more, and in pieces."""
+
 CHEAP_TOKENS = 8_192
 """A prompt of so few tokens is always counted once more as a whole: that takes a few milliseconds."""
 TRUSTED_AFTER = 2
 """Longer ones only until so many have shown that the parts add up."""
+
+MARGIN = 4
+"""Tokens that stay free where the whole took less than its parts: more of a source is added by what the parts take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,7 @@ class Packer:
         # What two texts take together may differ from what each takes, by a merge where they meet.
         reserve = 0 if meter.counted == "bound" else int(self._drift * room.budget) + 1
         window = _fit(priced, room, reserve)
-        if calls < MAX_CALLS and window.cut.dropped_sources and window.cut.tokens.total < FULL * room.budget:
+        if calls < MAX_CALLS and window.cut.dropped_sources and window.cut.tokens.total < MORE_FITS * room.budget:
             # Sources took less than they were taken for, or others: there is room for more, or for a part of one.
             priced = await price(meter, wanted, room.budget)
             calls += priced.costs.calls
@@ -111,6 +117,9 @@ class Packer:
                 if size > room.budget:
                     window = _fit(priced, room, reserve + 2 * over + 16)
                     _check_fits(window, over, room)
+                elif window.cut.shortened_sources and -over > MARGIN:
+                    # Pieces take more than the text that they make: what that left empty is filled.
+                    window = _corrected(_fit(priced, room, reserve, regained=-over - MARGIN), over)
         return replace(window, cut=replace(window.cut, calls=calls))
 
     def _is_doubtful(self, window: ContextWindow) -> bool:
@@ -135,13 +144,20 @@ def _check_fits(window: ContextWindow, over: int, room: _Room) -> None:
         raise prompt_too_long(tokens.question + over, tokens.system, room.answer_tokens, room.window_tokens)
 
 
-def _fit(priced: Priced, room: _Room, reserve: int) -> ContextWindow:
+def _corrected(window: ContextWindow, over: int) -> ContextWindow:
+    """Take off the sources' share what the whole prompt took less than its parts."""
+    tokens = window.cut.tokens
+    return replace(window, cut=replace(window.cut, tokens=replace(tokens, sources=max(0, tokens.sources + over))))
+
+
+def _fit(priced: Priced, room: _Room, reserve: int, *, regained: int = 0) -> ContextWindow:
     return fit(
         priced.draft,
         priced.costs,
         window_tokens=room.window_tokens,
         answer_tokens=room.answer_tokens,
         reserve=reserve,
+        regained=regained,
         gone=priced.gone,
         n_gone_turns=priced.n_gone_turns,
     )

@@ -89,6 +89,33 @@ def shorten(
     return (replace(source, omitted=omitted), sum(tokens[at] for at in kept) + mark * len(omitted)) if kept else None
 
 
+def extend(source: Source, held: Sequence[Unit], tokens: Sequence[int], room: int, *, mark: int) -> tuple[Source, int]:
+    """Show more of a shortened source, never less: each gap closes from its front as far as fits.
+
+    Args:
+        source: As it was shortened.
+        held: Its text's units.
+        tokens: Of each unit.
+        room: Tokens for more.
+        mark: Tokens of the mark, which goes with the last unit of a gap.
+
+    Returns:
+        The source, and how many of the tokens it takes.
+    """
+    used = 0
+    omitted: list[Span] = []
+    for start, end in source.omitted:
+        for unit, cost in zip(held, tokens, strict=True):
+            if unit.start != start or start == end:
+                continue
+            more = cost - (mark if unit.end == end else 0)
+            if used + more > room:
+                break
+            used, start = used + more, unit.end
+        omitted += [(start, end)] if start < end else []
+    return replace(source, omitted=tuple(omitted)), used
+
+
 def _sentences(source: Source, held: Sequence[Unit]) -> tuple[list[list[int]], tuple[list[list[int]], list[list[int]]]]:
     """Return the sentences, as lists of units: those of the best chunk, and those before and after it."""
     found: dict[int, list[int]] = {}

@@ -67,6 +67,26 @@ def test_free_room_is_filled_when_a_source_went() -> None:
     assert len(window.cut.shortened_sources) == 1 and not window.sources[0].omitted
 
 
+def test_the_best_source_gives_a_sentence_up_when_nothing_else_would_fill_the_room() -> None:
+    best = worth(1, "".join(f"第{number:02}条规定如此。" for number in range(40)), 1.0)
+    text = "".join(f"另有{number:02}款说明。" for number in range(60))
+    other = Source(2, (source(text, title="公司关于差旅报销的补充规定" * 2),), 0.5)
+    whole = packed("问", [], [best], window_tokens=9_000, answer_tokens=500).cut.tokens.total
+    window = packed("问", [], [best, other], window_tokens=whole + 500 + 60, answer_tokens=500)
+    assert window.cut.tokens.total >= 0.97 * window.cut.tokens.budget
+    assert [one.number for one in window.cut.shortened_sources] == [1, 2]
+    first, second = window.cut.shortened_sources
+    assert 0 < first.omitted_tokens < 0.25 * (first.tokens + first.omitted_tokens)
+    assert "另有00款说明。" in window.messages[-1].text
+
+
+def test_the_best_source_stays_whole_when_others_fill_the_room() -> None:
+    best = worth(1, "".join(f"第{number:02}条规定如此。" for number in range(20)), 1.0)
+    other = worth(2, "".join(f"另有{number:02}款说明。" for number in range(60)), 0.5)
+    window = packed("问", [], [best, other], window_tokens=3_000, answer_tokens=500)
+    assert [one.number for one in window.cut.shortened_sources] == [2]
+
+
 def test_question_and_system_turn_stay_when_everything_else_goes() -> None:
     history = [Turn("user", "甲" * 900)] * 200
     window = packed("年假几天？", history, [], window_tokens=FIXED + 100, answer_tokens=10, system="用敬语。")

@@ -17,6 +17,7 @@ from assistant.window.packer import Packer
 from retrieval.errors import SettingsError
 from tests.tokenize_server import Shape, TokenizeServer
 from tests.unit.assistant.builders import source
+from tests.window_cases import known_texts, passage
 
 WORDS = "年假五天，病假须有证明。The leave is five days. 員工須於三日前申請；𠮷野家、䶮、龘😀ａｂｃ１２３\n\n｜表｜格｜"
 
@@ -191,3 +192,20 @@ async def test_the_setting_is_named_when_the_tokenizer_file_is_broken(tokenizer:
         async with packer(server, tokenizer=tmp_path / "tokenizer.json") as one:
             with pytest.raises(SettingsError, match="HUOZI_LLM__TOKENIZER"):
                 await one.pack("问", (), (), sampling=Sampling())
+
+
+async def test_a_small_window_is_full_when_pieces_take_more_than_the_whole(server: TokenizeServer) -> None:
+    rng = random.Random(5)
+    n_shortened = 0
+    async with packer(server, window_tokens=2_048, max_tokens=1_024) as one:
+        for number in range(12):
+            long = Source(1, (source(passage(rng, known_texts(), 3_000)),))
+            window = await one.pack(f"年假几天？{number}", [], [long], sampling=Sampling())
+            cut = window.cut
+            if cut.shortened_sources:
+                n_shortened += 1
+                size = server.size(window.messages)
+                assert 0.97 * cut.tokens.budget <= size <= cut.tokens.budget
+                # What the trace tells is the whole prompt's count.
+                assert abs(cut.tokens.total - size) <= 0.01 * size
+    assert n_shortened > 3

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.sources.source import Source
-from assistant.window.shorten import shorten, units
+from assistant.window.shorten import extend, shorten, units
 from tests.unit.assistant.builders import source
 
 SENTENCES = "甲甲甲。乙乙乙乙。丙丙。丁丁丁丁丁。戊戊。"
@@ -62,3 +62,26 @@ def test_what_is_left_fits_when_a_text_is_shortened(text: str, room: int, spare:
         left = len(text) - sum(end - start for start, end in found[0].omitted)
         assert left + 2 * len(found[0].omitted) == found[1] <= room
         assert all(0 <= start < end <= len(text) for start, end in found[0].omitted)
+
+
+@given(st.text(alphabet="甲乙。，；\n a", max_size=400), st.integers(0, 300), st.integers(0, 60))
+def test_more_is_shown_and_nothing_less_when_room_is_regained(text: str, room: int, more: int) -> None:
+    one = Source(1, (source(text),))
+    held = units(text, 16)
+    tokens = [unit.end - unit.start for unit in held]
+    found = shorten(one, held, tokens, room, mark=2, spare=5)
+    if found is None:
+        return
+    longer, used = extend(found[0], held, tokens, more, mark=2)
+    left, longer_left = (
+        len(text) - sum(end - start for start, end in each.omitted) + 2 * len(each.omitted)
+        for each in (found[0], longer)
+    )
+    assert longer_left - left == used <= more
+    omitted = {at for start, end in found[0].omitted for at in range(start, end)}
+    assert omitted >= {at for start, end in longer.omitted for at in range(start, end)}
+    # The next unit of the first gap has no room left beside what was added.
+    if longer.omitted:
+        first = longer.omitted[0][0]
+        (cost,) = [n for unit, n in zip(held, tokens, strict=True) if unit.start == first]
+        assert used + cost > more
