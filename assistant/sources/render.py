@@ -12,7 +12,7 @@ with invisible characters inside. What stands on the first line is one line, wha
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from assistant.control_tokens import DOT, INVISIBLE, OPENINGS, neutralise
 from assistant.sources.source import Source
@@ -33,17 +33,21 @@ _GAP = rf"[\s{INVISIBLE}]*"
 _SLASH = "[/／⁄∕＼\\\\]"
 # What a source could close its own delimiter with, or open another: also in traditional characters, and with brackets
 # that only look like one where a slash says what is meant.
+_LOOK_ALIKES = "〈⟨‹《"
 _DELIMITER = re.compile(
-    rf"(?:(?<=[{''.join(OPENINGS)}])|(?<=[〈⟨‹《])(?={_GAP}{_SLASH}))"
+    rf"([{''.join(OPENINGS)}]|[{_LOOK_ALIKES}](?={_GAP}{_SLASH}))"
     rf"(?={_GAP}(?:{_SLASH}{_GAP})?(?:[资資]{_GAP}料|[对對]{_GAP}[话話]))"
 )
 # A number in brackets, as models write markers and as a source begins; years and the like are longer.
 _NUMBER = r"(?:\d{1,3}(?!\d)|[①-⑳])"
 _WORD = rf"(?:[资資]{_GAP}料|[来來]{_GAP}源|source|\^){_GAP}"
+_BRACKETS = "[［【〖﹝⟦"
 _MARKER = re.compile(
-    rf"(?<=[\[［【〖﹝⟦])(?={_GAP}(?:{_WORD})?(?!0\D){_NUMBER}(?:[\s,，、{INVISIBLE}]*(?:{_WORD})?{_NUMBER})*{_GAP}[\]］】〗﹞⟧])",
+    rf"([{re.escape(_BRACKETS)}])(?={_GAP}(?:{_WORD})?(?!0\D){_NUMBER}(?:[\s,，、{INVISIBLE}]*(?:{_WORD})?{_NUMBER})*{_GAP}[\]］】〗﹞⟧])",
     re.IGNORECASE,
 )
+
+_DOTTED = rf"\1{DOT}"
 
 
 def source_text(source: Source) -> str:
@@ -66,12 +70,14 @@ def shown_text(source: Source) -> str:
 
 def as_data(text: str) -> str:
     """Return other people's text with a dot in whatever could end the sources, open one, or pass for a marker."""
-    return _MARKER.sub(DOT, as_block(text))
+    shown = as_block(text)
+    return _MARKER.sub(_DOTTED, shown) if _has_any(shown, _BRACKETS) else shown
 
 
 def as_block(text: str) -> str:
     """Return other people's text with a dot in whatever could end the block of a prompt that it stands in."""
-    return _DELIMITER.sub(DOT, neutralise(text))
+    shown = neutralise(text)
+    return _DELIMITER.sub(_DOTTED, shown) if _has_any(shown, (*OPENINGS, *_LOOK_ALIKES)) else shown
 
 
 def date_of(metadata: Mapping[str, str]) -> str:
@@ -80,6 +86,11 @@ def date_of(metadata: Mapping[str, str]) -> str:
         if found := _DATE.match(str(metadata.get(key, ""))):
             return found[1]
     return ""
+
+
+def _has_any(text: str, characters: Iterable[str]) -> bool:
+    """Whether one of them is there: many times faster than a pattern, and most texts have none."""
+    return any(character in text for character in characters)
 
 
 def _head(source: Source) -> str:

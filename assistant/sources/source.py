@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from retrieval.models import Chunk, ScoredChunk
 
 Span = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """What `[n]` stands for.
 
@@ -39,7 +40,7 @@ class Source:
         """The chunk that comes first in the document."""
         return self.chunks[0].chunk
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The text of all chunks, each character once; white space that lay between two is a line end."""
         text, end = "", self.first.start
