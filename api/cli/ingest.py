@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -100,7 +100,7 @@ def run(
     else:
         out(summary(report, session.say))
     if watch:
-        follow(session, wanted)
+        follow(session, wanted, failures(report, session))
     return 1 if report.failed else 0
 
 
@@ -122,8 +122,14 @@ def check_options(say: Say, given: Mapping[str, bool]) -> None:
             raise click.UsageError(say(f"{one} 和 {other} 不能同时使用", f"{one} and {other} cannot be used together"))
 
 
-def ingest(session: Session, wanted: Wanted) -> IngestReport:
-    """Ingest once; the data folder is free again when this returns."""
+def ingest(session: Session, wanted: Wanted, told: Container[str] = ()) -> IngestReport:
+    """Ingest once; the data folder is free again when this returns.
+
+    Args:
+        session: Of the command.
+        wanted: What to ingest.
+        told: What was said of failures before, and need not be said again.
+    """
     meter = IngestMeter(session.say)
     with session.engine("ingest") as engine:
         try:
@@ -137,12 +143,18 @@ def ingest(session: Session, wanted: Wanted) -> IngestReport:
             )
         finally:
             meter.close()
-    show_failures(report, session)
+    show_failures(report, session, told)
     return report
 
 
-def follow(session: Session, wanted: Wanted) -> None:
-    """Ingest again after every change, until Ctrl-C; a run that fails is told once and tried again."""
+def follow(session: Session, wanted: Wanted, failed: list[str]) -> None:
+    """Ingest again after every change, until Ctrl-C; what fails is told once and tried again.
+
+    Args:
+        session: Of the command.
+        wanted: What to ingest.
+        failed: What was said of the failures of the first run.
+    """
     from api.cli.watch import Patience, due
 
     paths = [os.path.abspath(os.path.expanduser(path)) for path in wanted.paths]
@@ -156,7 +168,7 @@ def follow(session: Session, wanted: Wanted) -> None:
         if not there or not (is_due or patience.is_over):
             continue
         try:
-            report = ingest(session, replace(wanted, paths=there))
+            report = ingest(session, replace(wanted, paths=there), told=failed)
         except (HuoziError, OSError) as error:
             patience.failed()
             problem = error.render(session.language) if isinstance(error, HuoziError) else str(error)
@@ -166,16 +178,24 @@ def follow(session: Session, wanted: Wanted) -> None:
             continue
         patience.succeeded()
         told = ""
-        if report.added or report.updated or report.moved or report.deleted or report.failed:
+        before, failed = failed, failures(report, session)
+        if report.added or report.updated or report.moved or report.deleted or failed != before:
             out(summary(report, session.say))
 
 
-def show_failures(report: IngestReport, session: Session) -> None:
-    """Write what failed and what to know, a line each."""
+def show_failures(report: IngestReport, session: Session, told: Container[str] = ()) -> None:
+    """Write what failed and what to know, a line each; of failures what is not told yet."""
     for source, warning in report.warnings:
         note(session.say("注意：", "Note: ") + f"{source}: {warning.render(session.language)}")
-    for failure in report.failed:
-        note(session.say("失败：", "Failed: ") + f"{failure.source}: {failure.message.render(session.language)}")
+    for line in failures(report, session):
+        if line not in told:
+            note(line)
+
+
+def failures(report: IngestReport, session: Session) -> list[str]:
+    """Return what is said of each file that failed."""
+    start, language = session.say("失败：", "Failed: "), session.language
+    return [start + f"{failure.source}: {failure.message.render(language)}" for failure in report.failed]
 
 
 def summary(report: IngestReport, say: Say) -> str:

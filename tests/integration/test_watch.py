@@ -122,6 +122,17 @@ def test_a_change_is_taken_in_once_when_editors_save_in_their_ways(docs: Path, d
     assert texts(data) == {"文件/休假.md": "休假\n年假十五天。", "文件/通知.txt": "通知：周五放假。"}
 
 
+def test_a_file_that_fails_is_told_once_when_others_change(docs: Path, data: Path) -> None:
+    (docs / "坏.pdf").write_bytes(b"%PDF-1.4 x")
+    with watching(docs, data) as watch:
+        for number in (1, 2):
+            (docs / "休假.md").write_text(f"# 休假\n\n年假{number}天。\n", "utf-8")
+            watch.wait(lambda number=number: len(watch.out) == 1 + number)
+        assert watch.stop() == 130
+
+    assert [line[:6] for line in watch.err if "坏.pdf" in line] == ["失败：文件/"]
+
+
 def test_a_thousand_changes_are_one_run(docs: Path, data: Path) -> None:
     with watching(docs, data) as watch:
         for number in range(1000):
@@ -207,7 +218,16 @@ def test_a_dry_run_tells_all_and_touches_nothing_when_no_data_folder_is_there(do
             "outcome": "add",
             "title": "休假",
             "media_type": "text/markdown",
-            "chunks": [{"start": 0, "end": 8, "page": None, "heading": ["休假"], "text": "休假\n年假五天。"}],
+            "chunks": [
+                {
+                    "start": 0,
+                    "end": 8,
+                    "page": None,
+                    "heading": ["休假"],
+                    "text": "休假\n年假五天。",
+                    "markdown": None,
+                }
+            ],
             "warnings": [],
         }
     ]
@@ -232,6 +252,11 @@ def test_a_dry_run_tells_each_fate_when_another_process_has_the_folder(docs: Pat
     assert [one["code"] for one in told["failed"]] == ["broken_file"]
     assert beside.returncode == 1
     assert sorted(beside.stdout.splitlines()[:-1]) == sorted(
-        ["更新  文件/改.txt（1 个片段）", "移动  文件/旧名.txt -> 文件/新名.txt", "删除  文件/删.txt"]
+        [
+            "更新  文件/改.txt（1 个片段）",
+            "  1. 改过的内容。 [6 字]",
+            "移动  文件/旧名.txt -> 文件/新名.txt",
+            "删除  文件/删.txt",
+        ]
     )
     assert beside.stderr.startswith("会失败：文件/坏.pdf: ")
