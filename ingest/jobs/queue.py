@@ -23,7 +23,6 @@ FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 60.0
 _FOR_GOOD = (CatalogVersionError, CollectionNotFoundError, EmbedderMismatchError, MissingExtraError)
 _OUTAGES = (CatalogError, EmbedderError, VectorStoreError, OSError)
-"""What keeps every job from going on, and ends without anybody touching a job."""
 
 
 def next_collection(waiting: Collection[str], served: Mapping[str, int]) -> str:
@@ -51,9 +50,14 @@ def may_try_again(error: BaseException, attempts: int, settings: JobSettings) ->
     """
     if isinstance(error, _FOR_GOOD) or isinstance(error, IngestError) and not error.retryable:
         return False
-    if isinstance(error, _OUTAGES):
+    if is_outage(error):
         return attempts < attempts_within(settings.outage_hours)
     return attempts < settings.attempts
+
+
+def is_outage(error: BaseException) -> bool:
+    """Tell whether an error keeps other jobs from going on too, and ends without anybody touching a job."""
+    return isinstance(error, _OUTAGES) and not isinstance(error, _FOR_GOOD)
 
 
 def attempts_within(hours: float) -> int:

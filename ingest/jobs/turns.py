@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from ingest.jobs.queue import LONGEST_DELAY_S, delay_s, next_collection, told
+from ingest.jobs.queue import FIRST_DELAY_S, LONGEST_DELAY_S, delay_s, is_outage, next_collection, told
 from retrieval.catalog.job_record import QUEUED, JobRecord, job_error
 from retrieval.catalog.jobs import JobTable
 from retrieval.errors import HuoziError
@@ -40,9 +40,9 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class _Pause:
-    """Why nothing begins, and until when, in seconds since the epoch."""
+    """Until when nothing begins, in seconds since the epoch, and why; None: for a reason of one job alone."""
 
-    error: HuoziError
+    error: HuoziError | None
     until: float
 
 
@@ -63,7 +63,7 @@ class Turns:
         self._under_way: list[Turn] = []
         self._served: dict[str, int] = {}
         self._n_turns = 0
-        self._n_failures = 0  # In a row, of turns.
+        self._n_failures = 0  # In a row, by outages.
         self._pause: _Pause | None = None
 
     @property
@@ -100,10 +100,13 @@ class Turns:
             self._n_failures, self._pause = 0, None
 
     def failed(self, error: Exception) -> None:
-        """Note what stopped a turn; nothing should begin for a while, longer with each in a row."""
+        """Note what stopped a turn: nothing should begin for a while, longer with each outage in a row."""
         with self._lock:
-            self._n_failures += 1
-            self._pause = _Pause(told(error), self._now() + delay_s(self._n_failures))
+            if is_outage(error):
+                self._n_failures += 1
+                self._pause = _Pause(told(error), self._now() + delay_s(self._n_failures))
+            else:
+                self._pause = _Pause(None, self._now() + FIRST_DELAY_S)
         self._jobs.changes.bump()
 
     def pause_s(self) -> float:
@@ -114,7 +117,7 @@ class Turns:
     def shown(self, record: JobRecord) -> JobRecord:
         """Return a job as it is now: one that waits because a store fails tells which, and until when."""
         pause = self._pause
-        if pause is None or record.state != QUEUED or self.pause_s() <= 0:
+        if pause is None or pause.error is None or record.state != QUEUED or self.pause_s() <= 0:
             return record
         error = record.error or job_error(pause.error)
         return replace(record, error=error, not_before=max(record.not_before, pause.until))

@@ -15,7 +15,7 @@ from ingest.jobs.runner import JobRunner
 from ingest.sandbox.ahead import Parser
 from ingest.settings import IngestSettings, JobSettings, SplitSettings
 from retrieval.doctor import check
-from retrieval.errors import Message, VectorStoreError
+from retrieval.errors import DataFolderError, Message, VectorStoreError
 from tests.fakes import FakeEmbedder
 from tests.stores import open_folder
 
@@ -415,3 +415,26 @@ def test_pause_ends_when_the_clock_is_set_back(folder, monkeypatch):
     clock.now -= 86_400
     runner.run_pending()
     assert states(folder) == {"甲.txt": "completed"}
+
+
+def full(*_arguments, **_options):
+    raise DataFolderError(Message("No space left.", "没有剩余空间。"))
+
+
+@pytest.mark.parametrize("names", [["claim"], ["put_off"], ["put_off", "fail", "settle_cancelled"]], ids="+".join)
+def test_job_goes_on_when_the_catalog_could_not_be_written_either(folder, monkeypatch, names):
+    clock = Clock()
+    runner = JobRunner(folder, now=clock)
+    job = enqueue_file(folder, "制度", "甲.txt", rule(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(folder.vectors, "upsert", gone)
+        for name in names:
+            patch.setattr(folder.catalog.jobs, name, full)
+        for _ in range(3):
+            with pytest.raises((DataFolderError, VectorStoreError)):
+                runner.run_pending()
+            clock.now += 60
+    runner.run_pending()
+    done = folder.catalog.jobs.get(job.job_id)
+    assert (done.state, done.attempts) == ("completed", 1) and sources(folder) == {"甲.txt"}
+    assert check(folder).problems == ()

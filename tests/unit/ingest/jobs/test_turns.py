@@ -7,6 +7,7 @@ import pytest
 from ingest.jobs.turns import Turns
 from retrieval.catalog import Catalog
 from retrieval.catalog.job_record import JobRecord, new_job_id
+from retrieval.errors import Message, VectorStoreError
 
 
 @pytest.fixture
@@ -75,3 +76,24 @@ def test_running_job_that_nobody_holds_is_queued_again(catalog, ids):
     assert queue.take() is None and catalog.jobs.get(lost.records[0].job_id).state == "running"
     queue.end(lost)
     assert queue.take().records[0].job_id == lost.records[0].job_id
+
+
+def test_pause_is_longer_with_each_outage_and_ends_when_a_turn_goes_well(catalog, ids):
+    queue = Turns(catalog.jobs, most=2, now=lambda: 1000.0)
+    pauses = []
+    for _ in range(8):
+        queue.failed(VectorStoreError(Message("Chroma is gone.", "Chroma 没有应答。")))
+        pauses.append(queue.pause_s())
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+    waiting = queue.shown(job(ids["甲"], "1"))
+    assert (waiting.error["code"], waiting.not_before) == ("vector_store_error", 1060.0)
+    queue.went_well()
+    assert queue.pause_s() == 0 and queue.shown(job(ids["甲"], "1")).error is None
+
+
+def test_others_wait_a_moment_when_the_reason_is_one_jobs_own(catalog, ids):
+    queue = Turns(catalog.jobs, most=2, now=lambda: 1000.0)
+    for _ in range(8):
+        queue.failed(RuntimeError("no such token"))
+        assert queue.pause_s() == 1
+    assert queue.shown(job(ids["甲"], "1")).error is None
