@@ -6,6 +6,7 @@ Such a text would be stored, never found, and shown as an answer's source one da
 from __future__ import annotations
 
 import re
+import unicodedata
 
 MIN_COUNT = 3
 """Fewer bad characters than this are an accident, however short the text is."""
@@ -37,7 +38,15 @@ def is_garbled(text: str) -> bool:
         # French and Spanish, which have the most of them, have 0.06; Chinese has nearly none.
         or _is_over(_WRONG_CODE, text, (0.05 if is_chinese else 0.2) * n_chars)
         or _is_over(_RARE, text, 0.1 * n_chars)
+        or _is_mixed(text, n_chars)
     )
+
+
+def _is_mixed(text: str, n_chars: int) -> bool:
+    """Tell text that got out of step (a byte of UTF-16 is missing in it): some of everything that nobody writes."""
+    unassigned = sum(text.count(char) for char in set(text) if unicodedata.category(char) == "Cn")
+    strange = unassigned + _count(_RARE, text)
+    return strange >= MIN_COUNT and strange > 0.05 * n_chars and strange + _count(_PRIVATE, text) > 0.1 * n_chars
 
 
 def _is_over(pattern: re.Pattern[str], text: str, most: float) -> bool:

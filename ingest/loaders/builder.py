@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from ingest.clean import clean_line, clean_text
 from ingest.errors import EmptyFileError, FileTooLargeError
@@ -42,17 +42,32 @@ class DocumentBuilder:
         """Add a paragraph, whose own line ends stay."""
         self._add("paragraph", clean_text(text).strip())
 
-    def table(self, rows: Iterable[Row], *, has_header: bool, places: Sequence[str] = ()) -> None:
+    def table(self, rows: Iterable[Row], *, has_header: bool) -> None:
         """Add a table, one row a line.
 
         Args:
             rows: Its cells; empty rows are left out.
             has_header: Whether the first row names the columns.
-            places: Where each of the rows lies in its sheet, for citations.
         """
-        listed = list(rows)
-        kept = tuple(place for place, row in zip(places, listed, strict=True) if has_text(row)) if places else ()
-        self._add("table", "\n".join(render_table(listed, has_header=has_header)), places=kept)
+        self.placed_table(((row, "") for row in rows), has_header=has_header, keeps_places=False)
+
+    def placed_table(self, rows: Iterable[tuple[Row, str]], *, has_header: bool, keeps_places: bool = True) -> None:
+        """Add a table whose rows are taken one at a time.
+
+        Args:
+            rows: Cells of each row, with where it lies in its sheet, for citations; empty rows are left out.
+            has_header: Whether the first row names the columns.
+            keeps_places: Whether they lie anywhere.
+        """
+        places: list[str] = []
+        lines: list[str] = []
+        room = self._settings.max_text_chars - self._length
+        for line in render_table(_noted(rows, places), has_header=has_header):
+            lines.append(line)
+            room -= len(line)
+            if room < 0:
+                break  # Too long already: what follows is not even read.
+        self._add("table", "\n".join(lines), places=tuple(places) if keeps_places else ())
 
     def embed(self, document: Document, *, below: int = 0) -> None:
         """Add another document's text with its structure, without its pages.
@@ -113,3 +128,11 @@ class DocumentBuilder:
             max_mb = -(-self._settings.max_text_chars // (1024 * 1024))
             raise FileTooLargeError(self._source, self._length, max_mb, unpacked=True)
         self._blocks.append(Block(kind, start, self._length, level, places))
+
+
+def _noted(rows: Iterable[tuple[Row, str]], places: list[str]) -> Iterator[Row]:
+    """Yield the rows that show something, and note their places."""
+    for row, place in rows:
+        if has_text(row):
+            places.append(place)
+            yield row

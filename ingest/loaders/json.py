@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from ingest.encoding import decode
@@ -62,8 +63,8 @@ def _are_records(values: Sequence[Any]) -> bool:
 
 def _add_records(builder: DocumentBuilder, records: Sequence[Mapping[str, Any]]) -> None:
     keys = list(dict.fromkeys(key for one in records for key in one))
-    rows = [[_plain(one.get(key)) for key in keys] for one in records]
-    builder.table([keys, *rows], has_header=True, places=["", *(f"#{n}" for n in range(1, len(rows) + 1))])
+    rows = (([_plain(one.get(key)) for key in keys], f"#{number}") for number, one in enumerate(records, 1))
+    builder.placed_table(chain([(keys, "")], rows), has_header=True)
 
 
 def _title(record: Mapping[str, Any], number: int) -> str:

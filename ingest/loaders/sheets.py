@@ -108,16 +108,18 @@ def _add_region(builder: DocumentBuilder, region: Iterator[_Row], merges: Sequen
     labels, n_header = _header(head, merges)
     first = min((_first_column(row) for row in head), default=0)
     width = max((len(row.cells) for row in head), default=0)
-    body = chain(head[n_header:], region)
-    rows, places = [], []
+    rows: Iterable[tuple[Cells, str]] = _placed_rows(chain(head[n_header:], region), first, width)
     if labels:
-        rows.append(labels[first:])
-        places.append(_place(head[0].number, head[n_header - 1].number, first, width))
-    for row in body:
-        cells = row.cells + [""] * (width - len(row.cells))
-        rows.append(cells[first:])
-        places.append(_place(row.number, row.number, first, max(width, len(row.cells))))
-    builder.table(rows, has_header=bool(labels), places=places)
+        place = _place(head[0].number, head[n_header - 1].number, first, width)
+        rows = chain([(labels[first:], place)], rows)
+    builder.placed_table(rows, has_header=bool(labels))
+
+
+def _placed_rows(rows: Iterable[_Row], first: int, width: int) -> Iterator[tuple[Cells, str]]:
+    """Yield each row's cells from the first column on, with where they lie."""
+    for row in rows:
+        cells = _padded(row.cells, width)
+        yield cells[first:], _place(row.number, row.number, first, len(cells))
 
 
 def _is_title(row: _Row) -> bool:

@@ -7,7 +7,8 @@ rows; there each row names its columns (`列名: 值`), because the header line 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from ingest.clean import clean_line
 
@@ -22,14 +23,23 @@ _FIGURE = re.compile(r"\d")
 SEPARATOR = " | "
 
 
-def render_table(rows: Iterable[Row], *, has_header: bool) -> list[str]:
-    """Return one line for each row that is not empty; the first row's names label the others in a long table."""
-    cleaned = [[clean_line(cell) for cell in row] for row in rows if has_text(row)]
-    lines = [_join(row) for row in cleaned]
-    if not has_header or sum(map(len, lines)) <= LABEL_OVER_CHARS or not _labels_fit(cleaned):
-        return lines
-    labels = cleaned[0]
-    return [lines[0], *(_join(_labelled(labels, row)) for row in cleaned[1:])]
+def render_table(rows: Iterable[Row], *, has_header: bool) -> Iterator[str]:
+    """Yield one line for each row that is not empty; the first row's names label the others in a long table.
+
+    Rows are taken one at a time, so that a table of any length is never held. One that has not as many cells as there
+    are names is written without them: nobody knows which they belong to.
+    """
+    cleaned = ([clean_line(cell) for cell in row] for row in rows if has_text(row))
+    held: list[list[str]] = []
+    n_chars = 0
+    for row in cleaned:
+        held.append(row)
+        n_chars += len(_join(row))
+        if n_chars > LABEL_OVER_CHARS:
+            break
+    labels = held[0] if has_header and n_chars > LABEL_OVER_CHARS and _are_labels(held[0]) else None
+    for number, row in enumerate(chain(held, cleaned)):
+        yield _join(_labelled(labels, row) if labels is not None and number and len(row) == len(labels) else row)
 
 
 def names_columns(row: Row) -> bool:
@@ -73,15 +83,9 @@ def _join(row: Row) -> str:
     return SEPARATOR.join(row[: last + 1]).strip()
 
 
-def _labels_fit(rows: Sequence[Row]) -> bool:
-    width = len(rows[0])
-    named = [label for label in rows[0] if label]
-    return (
-        len(named) >= 2
-        and len(set(named)) == len(named)
-        and max(map(len, named)) <= MAX_LABEL_CHARS
-        and all(len(row) == width for row in rows)
-    )
+def _are_labels(names: Row) -> bool:
+    named = [label for label in names if label]
+    return len(named) >= 2 and len(set(named)) == len(named) and max(map(len, named)) <= MAX_LABEL_CHARS
 
 
 def _labelled(labels: Row, row: Row) -> list[str]:

@@ -7,7 +7,6 @@ notes and formulas without a stored value, which are read where the workbook is 
 from __future__ import annotations
 
 import io
-import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -28,7 +27,8 @@ HELD_WHOLE_BYTES = 1024 * 1024
 """A larger workbook's notes, and its formulas without a value, are not read."""
 
 _MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_DEFAULT_TITLE = re.compile(r"(?:Sheet|工作表)\s?\d*")
+# openpyxl lets plain Python errors out; OSError where no part is the workbook.
+_DAMAGE = (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, EOFError, IndexError, OSError)
 
 
 def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
@@ -59,7 +59,7 @@ def load(data: bytes, *, source: str, settings: LoadSettings) -> LoadedFile:
                 n_formulas += beside.n_formulas
             facts = _facts(workbook.properties)
             title = choose_title([workbook.properties.title], source)
-        except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, EOFError, IndexError) as exc:
+        except _DAMAGE as exc:
             raise BrokenFileError(source, "xlsx", f"{type(exc).__name__}: {exc}"[:200]) from exc
     reader.check_read(builder)
     if hidden:

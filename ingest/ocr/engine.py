@@ -7,6 +7,7 @@ since a batch is padded to its widest line; lines are looked for at 1280 pixels,
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ FIND_AT_PX = 1280
 """Longest side at which lines are looked for."""
 UNSURE = 0.8
 """A page whose lines are read no surer than this may lie upside down: upright print is at 0.95 and above."""
+NOISE_CHARS = 20
+NOISE_SURENESS = 0.9
 _NO_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate", "Insufficient memory", "cannot allocate")
 
 
@@ -84,7 +87,13 @@ def engine(threads: int) -> Engine:
 
 def read(image: Pixels, settings: OcrSettings) -> list[TextBox]:
     """Return a picture's lines that were read with enough confidence."""
-    return [box for box in engine(settings.threads).read(image) if box.score >= settings.min_confidence]
+    boxes = [box for box in engine(settings.threads).read(image) if box.score >= settings.min_confidence]
+    return [] if is_noise(boxes) else boxes
+
+
+def is_noise(boxes: Sequence[TextBox]) -> bool:
+    """Tell what is read into texture, stains and damaged pixels from text: it is little, and read unsurely (pure)."""
+    return sum(len(box.text) for box in boxes) < NOISE_CHARS and sureness(boxes) < NOISE_SURENESS
 
 
 def _parameters(threads: int) -> dict[str, Any]:

@@ -16,12 +16,17 @@ from ingest.archives import Archive
 from ingest.errors import IngestError
 from ingest.sandbox.ahead import Parser
 from ingest.sandbox.parse import Parsed, ParseJob, parse
-from ingest.settings import IngestSettings, LoadSettings
+from ingest.settings import IngestSettings, LoadSettings, OcrSettings
 from tests.fuzz.mutate import mutate
 from tests.fuzz.seeds import format_of
 
 LIMIT_S = 20.0
-SETTINGS = IngestSettings(parse_apart="always", load=LoadSettings(max_seconds=LIMIT_S, max_seconds_per_mb=0))
+PAGE_LIMIT_S = 15.0
+"""More for each page that is read as a picture: a worker's clock stands still meanwhile."""
+SETTINGS = IngestSettings(
+    parse_apart="always",
+    load=LoadSettings(max_seconds=LIMIT_S, max_seconds_per_mb=0, ocr=OcrSettings(max_seconds_per_page=PAGE_LIMIT_S)),
+)
 MAX_STRANGE = 0.25
 """Of a text, by its characters: more is garbled. Less is damage in places, which valid bytes do not show."""
 _SIGNAL = re.compile(r"\((SIG\w+|signal \d+|exit status \d+)\)")
@@ -52,7 +57,7 @@ class Verdict:
     Args:
         case: Which.
         outcome: `done`, or the error's code.
-        seconds: From one result to the next.
+        seconds: From the result before to this one; of an archive the most of one of its documents.
         fault: What should not be; empty where all is well.
     """
 
@@ -87,13 +92,18 @@ def judge(given: Iterable[Case], familiar: frozenset[str]) -> Iterator[Verdict]:
     """
     closed: deque[Found] = deque()
     with Parser(SETTINGS) as parser:
-        before = time.monotonic()
-        found = _in_order(parser.parse_all(_jobs(given, closed)), closed)
+        found = _timed(_in_order(parser.parse_all(_jobs(given, closed)), closed))
         for _, results in groupby(found, key=lambda one: one[0].number):
-            listed = list(results)
-            now = time.monotonic()
-            yield _verdict(listed, now - before, familiar)
-            before = now
+            yield _verdict(list(results), familiar)
+
+
+def _timed(found: Iterable[Found]) -> Iterator[tuple[Case, Parsed | IngestError | Exception, float]]:
+    """Yield each with the seconds from the one before."""
+    before = time.monotonic()
+    for case, result in found:
+        now = time.monotonic()
+        yield case, result, now - before
+        before = now
 
 
 def _jobs(given: Iterable[Case], closed: deque[Found]) -> Iterator[tuple[Case, ParseJob]]:
@@ -124,18 +134,20 @@ def _in_order(parsed: Iterable[tuple[Case, Parsed | IngestError]], closed: deque
     yield from closed
 
 
-def _verdict(results: list[Found], seconds: float, familiar: frozenset[str]) -> Verdict:
-    codes = [one.code if isinstance(one, IngestError) else "done" for _, one in results]
-    faults = [fault for _, one in results if (fault := fault_of(one, seconds, familiar))]
+def _verdict(results: list[tuple[Case, Parsed | IngestError | Exception, float]], familiar: frozenset[str]) -> Verdict:
+    codes = [one.code if isinstance(one, IngestError) else "done" for _, one, _ in results]
+    faults = [fault for _, one, seconds in results if (fault := fault_of(one, seconds, familiar))]
+    seconds = max(seconds for *_, seconds in results)
     return Verdict(results[0][0], "done" if "done" in codes else codes[0], seconds, faults[0] if faults else "")
 
 
 def fault_of(result: Parsed | IngestError | Exception, seconds: float, familiar: frozenset[str]) -> str:
     """Return what is wrong with a result, or nothing."""
-    if seconds > LIMIT_S + 2:
-        return "hang"
     if not isinstance(result, Parsed | IngestError):
         return f"crash: {result!r}"
+    n_pages = len(result.document.page_starts) or 1 if isinstance(result, Parsed) else 1
+    if seconds > LIMIT_S + 2 + n_pages * PAGE_LIMIT_S:
+        return "hang"
     if isinstance(result, IngestError):
         if result.code == "parser_limit":
             return f"stopped: {result.message.en}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,16 @@ def test_separator_is_found_when_cells_hold_the_other_ones() -> None:
 
 def test_letters_name_columns_when_there_are_more_than_26() -> None:
     assert [column_name(index) for index in (0, 25, 26, 701, 702)] == ["A", "Z", "AA", "ZZ", "AAA"]
+
+
+def test_workbook_is_refused_when_no_part_of_it_is_one() -> None:
+    data = saved(workbook_of(["甲", "乙"]))
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(file, "w") as new:
+        for info in old.infolist():
+            new.writestr(info.filename, old.read(info).replace(b"sheet.main+xml", b"other+xml"))
+    with pytest.raises(BrokenFileError):
+        load(file.getvalue(), source="a.xlsx")
 
 
 @pytest.mark.parametrize("suffix", ["xlsx", "xls", "ods"])

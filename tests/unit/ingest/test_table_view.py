@@ -73,7 +73,7 @@ NAMES = st.lists(
 @given(st.data(), NAMES)
 def test_cells_come_back_when_rows_were_laid_out_for_search(data: st.DataObject, names: list[str]):
     rows = data.draw(st.lists(st.lists(CELLS, min_size=len(names), max_size=len(names)), min_size=1, max_size=30))
-    lines = render_table([names, *rows], has_header=True)
+    lines = list(render_table([names, *rows], has_header=True))
     text = "\n".join(lines)
     wanted = [[re.sub(r"\s+", " ", cell).strip() for cell in row] for row in rows]
     assert cells_of(text) == [(tuple(names), wanted)]

@@ -2,6 +2,7 @@ import math
 
 from ingest.loaders.pdf_lines import layout
 from ingest.ocr.boxes import TextBox, as_lines, evened, is_sideways, sureness
+from ingest.ocr.engine import is_noise
 
 
 def box(text, left, top, width, height, *, score=0.99, angle=0.0, about=(0.0, 0.0)):
@@ -88,6 +89,12 @@ def test_page_is_sideways_when_most_lines_run_upwards():
 def test_sureness_counts_characters_when_lines_differ_in_length():
     assert sureness([box("一", 0, 0, 9, 9, score=0.0), box("二三四", 0, 0, 9, 9, score=1.0)]) == 0.75
     assert sureness([]) == 0.0
+
+
+def test_reading_is_noise_when_it_is_little_and_unsure():
+    assert is_noise([box("マん", 0, 0, 9, 9, score=0.91), box("宁小通知", 0, 20, 9, 9, score=0.84)])
+    assert not is_noise([box("出口", 0, 0, 9, 9, score=0.97)])
+    assert not is_noise([box("手写的一行字" * 4, 0, 0, 90, 9, score=0.7)])
 
 
 def test_empty_text_is_left_out_when_a_box_holds_white_space():
