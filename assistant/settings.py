@@ -44,7 +44,7 @@ class LlmSettings(BaseModel):
     )
     tokenizer: FilePath | None = Field(
         default=None,
-        description="the model's tokenizer.json, to count tokens where the server cannot; vLLM and llama.cpp can",
+        description="the model's tokenizer.json: counts tokens where the server cannot, and faster than one that can",
     )
     max_tokens: int = Field(default=1024, ge=1, description="longest answer, in tokens")
     temperature: float = Field(default=0.0, ge=0, le=2, description="0: the likeliest words")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -54,10 +55,12 @@ class Checker:
 
     Args:
         base_url: The server, with `/v1`.
+        tokenizer: The model's tokenizer.json, to count by; None: the server counts.
     """
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, tokenizer: Path | None = None) -> None:
         self._base_url = base_url
+        self._tokenizer = tokenizer
         self._http = httpx.AsyncClient(timeout=120)
         self._packers: dict[int, tuple[Packer, Generator]] = {}
 
@@ -124,7 +127,9 @@ class Checker:
 
     def _packer(self, window_tokens: int) -> tuple[Packer, Generator]:
         if window_tokens not in self._packers:
-            settings = LlmSettings(base_url=self._base_url, window_tokens=window_tokens, temperature=0)
+            settings = LlmSettings(
+                base_url=self._base_url, window_tokens=window_tokens, temperature=0, tokenizer=self._tokenizer
+            )
             generator = Generator(settings)
             packer = Packer(settings, AnswerSettings(history_turns=MOST_TURNS), generator)
             self._packers[window_tokens] = packer, generator

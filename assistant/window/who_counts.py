@@ -1,17 +1,29 @@
-"""Who counts tokens for a model server: itself, a tokenizer file, or nobody. Found out once."""
+"""Who counts tokens for a model server: itself, a tokenizer file, or nobody. Found out once.
+
+A file that is configured counts for a server that can count too, once both were seen to cut the same texts into the
+same tokens: a full window then takes no request.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 
+from assistant.errors import ChatTemplateError
 from assistant.generate import Generator
 from assistant.settings import LlmSettings
-from assistant.window.frame import TRIAL, frame_of
+from assistant.window.frame import TRIAL, Trial, frame_of
 from assistant.window.meter import BoundMeter, ExactMeter, Meter
 from assistant.window.tokenizers import CountingError, FileTokenizer, LlamaCppTokenizer, Tokenizer, VllmTokenizer
+from retrieval.errors import SettingsError
 
 logger = logging.getLogger("huozi.window")
+
+PROBE = (
+    "员工請假３天，不超过 12,345.67 元；“引号”——《书名》（一）①ａｂｃ ABC's def()\n\n\t"
+    "𠮷野家 䶮 龘 ㍿ ﷺ 😀👨‍👩‍👧 é̂ かな 한국어 مرحبا\u200b\u3000|表|格|  两个空格"
+)
+"""What tokenizers differ in, if they do: widths, rare characters, joined emoji, white space, digits."""
 
 
 class WhoCounts:
@@ -60,10 +72,28 @@ class WhoCounts:
                 continue
             window = trial.window or window
             if frame := frame_of(trial, profile.control_tokens):
+                tokenizer = await self._same_file(tokenizer, trial) or tokenizer
                 window = window or (await self._asked_window() if is_final else None)
                 return ExactMeter(tokenizer, frame, self._smallest(window)), min(calls, 1), is_final
         window = window or (await self._asked_window() if is_final else None)
         return BoundMeter.of(profile, self._smallest(window)), min(calls, 1), is_final
+
+    async def _same_file(self, server: Tokenizer, trial: Trial) -> Tokenizer | None:
+        """Return the tokenizer file, if one is configured and cuts as the server does."""
+        if self._llm.tokenizer is None or server.counted != "server":
+            return None
+        try:
+            file = FileTokenizer(self._llm.tokenizer, self._llm.model_profile.template_path)
+            conversation, probe = await file.chat(TRIAL), await file.encode(PROBE)
+            if conversation.ids == trial.ids and list(probe) == list(await server.encode(PROBE)):
+                return file
+        except (ChatTemplateError, CountingError):
+            return None
+        except SettingsError as error:
+            logger.warning("%s The model server counts instead.", error)
+            return None
+        logger.warning("%s cuts other tokens than the model server, which counts them instead", self._llm.tokenizer)
+        return None
 
     def _tokenizers(self) -> Iterator[Tokenizer]:
         yield VllmTokenizer(self._llm, self._generator.client)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -192,6 +193,42 @@ async def test_the_setting_is_named_when_the_tokenizer_file_is_broken(tokenizer:
         async with packer(server, tokenizer=tmp_path / "tokenizer.json") as one:
             with pytest.raises(SettingsError, match="HUOZI_LLM__TOKENIZER"):
                 await one.pack("问", (), (), sampling=Sampling())
+
+
+def write_other(tokenizer: Path, folder: Path) -> None:
+    other = json.loads(tokenizer.read_text())
+    other["model"]["merges"] = other["model"]["merges"][:40]
+    (folder / "other.json").write_text(json.dumps(other))
+    (folder / "broken.json").write_text("{}")
+
+
+@pytest.mark.parametrize("shape", ["vllm", "llama.cpp"])
+async def test_the_file_counts_when_it_cuts_as_the_server_does(tokenizer: Path, shape: Shape) -> None:
+    rng = random.Random(3)
+    with TokenizeServer(tokenizer, shape) as server:
+        async with packer(server, window_tokens=4_096, max_tokens=512, tokenizer=tokenizer) as one:
+            sent = [
+                await one.pack("问", history(rng, 6, 200), some_sources(rng, 9, 900), sampling=Sampling())
+                for _ in range(5)
+            ]
+            assert [window.cut.counted for window in sent] == ["file"] * 5
+            assert all(0.97 * 3_584 <= server.size(window.messages) <= 3_584 for window in sent)
+        # A trial conversation and a probe, once; llama.cpp is asked as vLLM first.
+        assert len(server.calls) == (2 if shape == "vllm" else 3)
+
+
+async def test_the_server_counts_when_the_file_cuts_otherwise(
+    server: TokenizeServer, tokenizer: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_other(tokenizer, tmp_path)
+    for name, told in (
+        ("other.json", "cuts other tokens than the model server"),
+        ("broken.json", "HUOZI_LLM__TOKENIZER"),
+    ):
+        async with packer(server, tokenizer=tmp_path / name) as one:
+            window = await one.pack("年假几天？", (), (), sampling=Sampling())
+        assert window.cut.counted == "server"
+        assert told in caplog.text
 
 
 async def test_a_small_window_is_full_when_pieces_take_more_than_the_whole(server: TokenizeServer) -> None:
