@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from playwright.sync_api import FilePayload, Page, expect
 
 from api.app import create_app
 from api.settings import Settings
 from ingest.settings import OcrSettings
+from retrieval.errors import Message, VectorStoreError
 from tests.pdf_files import make_pdf
 from tests.unit.api.service import running
 
@@ -36,11 +38,15 @@ DROP = """(files) => {
 
 
 @pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    settings = Settings(
-        data_dir=tmp_path / "data", embedder="none", port=0, max_upload_mb=1, ocr=OcrSettings(mode="off")
+def app(tmp_path: Path) -> FastAPI:
+    return create_app(
+        Settings(data_dir=tmp_path / "data", embedder="none", port=0, max_upload_mb=1, ocr=OcrSettings(mode="off"))
     )
-    with running(create_app(settings)) as url:
+
+
+@pytest.fixture
+def address(app: FastAPI) -> Iterator[str]:
+    with running(app) as url:
         yield url
 
 
@@ -110,6 +116,22 @@ def test_progress_is_there_again_when_the_page_is_loaded_again(page: Page, addre
     page.get_by_role("button", name="文档", exact=True).click()
     expect(page.locator("#job-list .reason")).to_contain_text("已损坏")
     expect(page.locator("#file-list .name")).to_have_text("坏.docx")
+
+
+def test_waiting_file_says_what_for_and_goes_on(
+    page: Page, app: FastAPI, address: str, monkeypatch: pytest.MonkeyPatch
+):
+    def gone(*_arguments: object) -> None:
+        raise VectorStoreError(Message("Chroma is gone.", "Chroma 没有应答。"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(app.state.parts.folder.catalog, "build_versions", gone)
+        page.goto(address)
+        drop(page, ("员工手册.md", HANDBOOK.encode()))
+        expect(page.locator("#job-list .state")).to_contain_text("再试", timeout=15_000)
+        expect(page.locator("#job-list .reason")).to_have_text("Chroma 没有应答。")
+    expect(page.locator("#job-list .state")).to_have_text("完成", timeout=30_000)
+    expect(page.locator("#job-list .reason")).to_have_count(0)
 
 
 def test_files_are_chosen_by_keyboard(page: Page, address: str):
