@@ -21,12 +21,9 @@ from tests.fuzz.mutate import mutate
 from tests.fuzz.seeds import format_of
 
 LIMIT_S = 20.0
-PAGE_LIMIT_S = 15.0
-"""More for each page that is read as a picture: a worker's clock stands still meanwhile."""
-SETTINGS = IngestSettings(
-    parse_apart="always",
-    load=LoadSettings(max_seconds=LIMIT_S, max_seconds_per_mb=0, ocr=OcrSettings(max_seconds_per_page=PAGE_LIMIT_S)),
-)
+PAGE_LIMIT_S = OcrSettings().max_seconds_per_page
+"""More for each page that is read as a picture: the file's clock stands still meanwhile."""
+SETTINGS = IngestSettings(parse_apart="always", load=LoadSettings(max_seconds=LIMIT_S, max_seconds_per_mb=0))
 MAX_STRANGE = 0.25
 """Of a text, by its characters: more is garbled. Less is damage in places, which valid bytes do not show."""
 _SIGNAL = re.compile(r"\((SIG\w+|signal \d+|exit status \d+)\)")
