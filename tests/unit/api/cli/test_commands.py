@@ -274,6 +274,15 @@ def test_document_text_is_all_of_stdout_when_it_is_wanted(capsys: pytest.Capture
     assert capsys.readouterr().out == f"{DOCUMENT['text']}\n"
 
 
+def test_tables_are_markdown_when_it_is_wanted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(DOCUMENT, "text", "城市: 北京 | 上限: 500元\n城市: 上海 | 上限: 400元")
+    huozi("documents", "show", "d1", "--markdown")
+
+    assert capsys.readouterr().out == "| 城市 | 上限 |\n| --- | --- |\n| 北京 | 500元 |\n| 上海 | 400元 |\n"
+
+
 def test_a_new_key_alone_is_on_stdout_when_it_is_created(capsys: pytest.CaptureFixture[str]) -> None:
     huozi("keys", "create", "前端")
 
