@@ -4,8 +4,8 @@ python -m benchmarks.fuzz [--cases 2000] [--seed 1] [--keep FOLDER]
 
 Real files (the samples, the evaluation's by HUOZI_EVAL_DIR, small ones made in tests/fuzz) are mutated as
 tests/fuzz/mutate.py says, and parsed as an ingestion does it. Exit 1 if one hangs over the limit, is stored without
-text or garbled, or fails in a way that no loader foresees. Files that end their worker, and nothing else, are counted
-apart.
+text or garbled, or fails in a way that no loader foresees. Files that end their worker or use up its memory, and
+nothing else, are counted apart.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.measure import machine, report, say, stopwatch
-from tests.fuzz.judge import LIMIT_S, Verdict, cases, characters, is_contained, judge
+from tests.fuzz.judge import LIMIT_S, PAGE_LIMIT_S, Verdict, cases, characters, is_contained, judge
 from tests.fuzz.seeds import seeds
 
 
@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     report("fuzz", machine(), COLUMNS, rows(verdicts))
     faults = [one for one in verdicts if one.fault and not is_contained(one)]
     slowest = max(one.seconds for one in verdicts)
-    say(f"{len(verdicts)} cases of {len(files)} files in {whole.seconds:.0f} s; slowest {slowest:.1f} s of {LIMIT_S:g}")
+    say(f"{len(verdicts)} cases of {len(files)} files in {whole.seconds:.0f} s; slowest {slowest:.1f} s")
+    say(f"limits: {LIMIT_S:g} s for a file, {PAGE_LIMIT_S:g} s more for each page that is read as a picture")
     return 1 if faults else 0
 
 
@@ -71,7 +72,7 @@ def kind_of(verdict: Verdict) -> str:
     """Return the column in which a verdict is counted."""
     if not verdict.fault:
         return "done" if verdict.outcome == "done" else "refused"
-    if is_contained(verdict):
+    if is_contained(verdict) and not verdict.fault.startswith("stopped"):
         return "worker ended"
     starts = {"hang": "hangs", "stopped": "stopped at a limit", "crash": "unforeseen"}
     return next((column for start, column in starts.items() if verdict.fault.startswith(start)), "garbled or no text")

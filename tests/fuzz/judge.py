@@ -26,7 +26,7 @@ PAGE_LIMIT_S = OcrSettings().max_seconds_per_page
 SETTINGS = IngestSettings(parse_apart="always", load=LoadSettings(max_seconds=LIMIT_S, max_seconds_per_mb=0))
 MAX_STRANGE = 0.25
 """Of a text, by its characters: more is garbled. Less is damage in places, which valid bytes do not show."""
-_SIGNAL = re.compile(r"\((SIG\w+|signal \d+|exit status \d+)\)")
+_CONTAINED = re.compile(r"\((SIG\w+|signal \d+|exit status \d+)\)|MB of memory")
 _FOREIGN_NAME = re.compile(
     r"LATIN|GREEK|CYRILLIC|HANGUL|KATAKANA|HIRAGANA|ARABIC|HEBREW|THAI|CJK|YI |FULLWIDTH|HALFWIDTH"
 )
@@ -183,5 +183,5 @@ def characters(seeds: dict[str, bytes]) -> frozenset[str]:
 
 
 def is_contained(verdict: Verdict) -> bool:
-    """Tell whether a worker died for it, not the service."""
-    return bool(_SIGNAL.search(verdict.fault))
+    """Tell whether a worker died for it or had no more memory, not the service."""
+    return bool(_CONTAINED.search(verdict.fault))
