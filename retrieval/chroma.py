@@ -29,6 +29,7 @@ EMBEDDED_BATCH = 5_000
 SERVER_BATCH = 600
 _CONFIGURATION = {"hnsw": {"space": "cosine", "sync_threshold": 500}}
 READ_BATCH = 5_000
+QUERY_BATCH = 200
 METADATA_KEYS = ("document_id", "title", "source", "page", "heading", "start", "end")
 
 
@@ -95,6 +96,20 @@ class ChromaStore:
         distances = found["distances"] or [[]]
         hits = [Hit(chunk_id, 1.0 - distance) for chunk_id, distance in zip(found["ids"][0], distances[0], strict=True)]
         return sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id))
+
+    def nearest(self, collection_id: str, vectors: Vectors) -> list[Hit | None]:
+        """Return the nearest chunk to each of (n, dim) float32 vectors, None if nothing is stored."""
+        with self._translated():
+            handle = self._handle(collection_id)
+            if handle is None:
+                return [None] * len(vectors)
+            found: list[Hit | None] = []
+            for i in range(0, len(vectors), QUERY_BATCH):
+                batch = list(vectors[i : i + QUERY_BATCH])
+                reply = handle.query(query_embeddings=batch, n_results=1, include=["distances"])
+                for ids, distances in zip(reply["ids"], reply["distances"], strict=True):
+                    found.append(Hit(ids[0], 1.0 - distances[0]) if ids else None)
+            return found
 
     def chunk_ids(self, collection_id: str) -> set[str]:
         """Return every chunk id stored."""

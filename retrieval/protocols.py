@@ -97,6 +97,9 @@ class VectorStore(Protocol):
     ) -> list[Hit]:
         """Return the nearest chunks, score = cosine, best first; `document_ids` restricts as in KeywordIndex."""
 
+    def nearest(self, collection_id: str, vectors: Vectors) -> list[Hit | None]:
+        """Return the nearest chunk to each of (n, dim) vectors, None if nothing is stored; for the doctor."""
+
     def chunk_ids(self, collection_id: str) -> set[str]:
         """Return every chunk id stored; for the doctor."""
 

@@ -93,6 +93,9 @@ def words(say: Say) -> dict[str, str]:
         "keyword_extra": say("关键词索引多出 {n} 个片段", "{n} stray chunks in the keyword index"),
         "vectors_missing": say("向量库缺少 {n} 个片段", "{n} chunks missing in the vector store"),
         "vectors_extra": say("向量库多出 {n} 个片段", "{n} stray chunks in the vector store"),
+        "vectors_unreachable": say(
+            "向量检索找不到 {n} 个片段（关键词仍能找到）", "{n} chunks that no search by vector finds; keywords do"
+        ),
         "catalog_vectors_missing": say(
             "目录库缺少 {n} 个片段的向量，请重新导入这些文档",
             "the catalog lacks the vectors of {n} chunks; ingest their documents again",

@@ -62,6 +62,15 @@ def test_nearest_come_first_with_their_cosine(store):
     assert [hit.score for hit in hits] == pytest.approx([float(matrix[i] @ matrix[7]) for i in expected], abs=1e-4)
 
 
+def test_the_nearest_to_each_of_many_comes_in_their_order(store):
+    matrix = vectors(450)
+    store.upsert("vs_1", chunks(450), matrix)
+    found = store.nearest("vs_1", matrix[::-1] * 2)
+    assert [hit.chunk_id for hit in found] == [f"cfile-1{i}" for i in reversed(range(450))]
+    assert [hit.score for hit in found] == pytest.approx([1.0] * 450, abs=1e-4)
+    assert store.nearest("vs_9", matrix[:2]) == [None, None]
+
+
 def test_search_keeps_to_the_named_documents(store):
     matrix = vectors(20)
     store.upsert("vs_1", chunks(10), matrix[:10])

@@ -4,6 +4,7 @@ import pytest
 
 from ingest import Ingestor, TextRecord
 from retrieval.doctor import check
+from retrieval.models import Hit
 from tests.stores import open_folder
 
 RECORDS = [TextRecord(f"d{i}", f"文档{i}", f"第{i}号规定：员工每年有{i}天年假。" * 20) for i in range(1, 8)]
@@ -59,6 +60,33 @@ def test_chunks_that_an_index_kept_too_long_are_taken_out(folder):
     folder.catalog.retire_documents([document.document_id])
     assert kinds(check(folder)) == ["keyword_extra", "leftover_versions", "vectors_extra"]
     mend(folder)
+
+
+class Losing:
+    """A vector store whose graph has lost the way to a chunk, until it is written again."""
+
+    def __init__(self, store, chunk_id):
+        self._store, self.lost = store, {chunk_id}
+
+    def nearest(self, collection_id, vectors):
+        found = self._store.nearest(collection_id, vectors)
+        return [Hit("another", 0.4) if hit.chunk_id in self.lost else hit for hit in found]
+
+    def upsert(self, collection_id, chunks, vectors):
+        self._store.upsert(collection_id, chunks, vectors)
+        self.lost -= {chunk.chunk_id for chunk in chunks}
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+
+def test_a_chunk_that_no_search_by_vector_finds_is_written_again(folder):
+    (first, *_) = some_ids(folder)
+    folder.vectors = Losing(folder.vectors, first)
+    (problem,) = check(folder).problems
+    assert (problem.kind, problem.ids, problem.mended) == ("vectors_unreachable", (first,), False)
+    mend(folder)
+    assert folder.vectors.lost == set()
 
 
 def test_missing_and_damaged_originals_are_reported(folder):
