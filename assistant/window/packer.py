@@ -105,7 +105,7 @@ class Packer:
         window = _fit(priced, room, reserve)
         if calls < MAX_CALLS and window.cut.dropped_sources and window.cut.tokens.total < MORE_FITS * room.budget:
             # Sources took less than they were taken for, or others: there is room for more, or for a part of one.
-            priced = await price(meter, wanted, room.budget)
+            priced = await price(meter, wanted, room.budget, in_pieces=True)
             calls += priced.costs.calls
             window = _fit(priced, room, reserve)
         if calls < MAX_CALLS and self._is_doubtful(window):

@@ -54,7 +54,7 @@ class _Shown:
         return (self.head, *(self.unit_texts or (self.text,)))
 
 
-async def price(meter: Meter, wanted: Draft, budget: int) -> Priced:
+async def price(meter: Meter, wanted: Draft, budget: int, *, in_pieces: bool = False) -> Priced:
     """Have a draft counted.
 
     Where not all of it is likely to fit, what cannot find room is left out first, and sources are counted in units,
@@ -64,6 +64,7 @@ async def price(meter: Meter, wanted: Draft, budget: int) -> Priced:
         meter: Who counts.
         wanted: All that one would like to send.
         budget: Most tokens of the prompt.
+        in_pieces: Count every source in units, and more of them: for a draft whose estimates led astray.
 
     Raises:
         CountingError: They cannot be counted.
@@ -76,11 +77,13 @@ async def price(meter: Meter, wanted: Draft, budget: int) -> Priced:
         costs = await _costs(meter, wanted, shown)
         if costs.total <= budget:
             return Priced(wanted, costs)
-        return await _tight(meter, wanted, shown, budget, costs.calls)
-    return await _tight(meter, wanted, shown, budget, 0)
+        return await _tight(meter, wanted, shown, budget, calls=costs.calls, in_pieces=True)
+    return await _tight(meter, wanted, shown, budget, in_pieces=in_pieces)
 
 
-async def _tight(meter: Meter, wanted: Draft, shown: Sequence[_Shown], budget: int, calls: int) -> Priced:
+async def _tight(
+    meter: Meter, wanted: Draft, shown: Sequence[_Shown], budget: int, *, calls: int = 0, in_pieces: bool
+) -> Priced:
     fixed = wanted.system.text, last_turn(wanted.question, ())
     best = max(range(len(shown)), key=lambda at: (shown[at].source.value, -at), default=None)
     room = budget - sum(meter.estimate(text)[0] for text in fixed)
@@ -91,9 +94,9 @@ async def _tight(meter: Meter, wanted: Draft, shown: Sequence[_Shown], budget: i
     most = max(room - sum(taken), 0) + sum(taken) // MIN_STEPS + max(taken, default=0)
     needed = [*fixed, *(turn.text for turn in turns), *([] if best is None else shown[best].parts)]
     sure = budget - sum(meter.estimate(text)[1] for text in needed)
-    others, doubtful = _worth_counting(shown, best, meter, int(sure * _SURE), most)
+    others, doubtful = _worth_counting(shown, best, meter, int(sure * _SURE), 2 * most if in_pieces else most)
     kept = sorted([*others, *([] if best is None else [best])])
-    doubtful |= {best}
+    doubtful = set(kept) if in_pieces else doubtful | {best}
     gone = [
         DroppedSource(one.source.number, tuple(c.chunk.chunk_id for c in one.source.chunks), sum(estimated) // 2)
         for at, one in enumerate(shown)
