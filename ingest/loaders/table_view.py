@@ -44,15 +44,14 @@ def tables_in(text: str) -> list[TableView]:
 
 
 def as_markdown(text: str) -> str:
-    """Return the text with its tables as Markdown, a blank line around each."""
-    shown, position = "", 0
+    """Return the text with its tables as Markdown, a blank line around each; as it is where it holds none."""
+    parts: list[str] = []
+    position = 0
     for table in tables_in(text):
-        before = text[position : table.start].rstrip("\n")
-        shown += f"{before}\n\n" if (shown + before).strip() else before
-        shown += "\n".join(_markdown_lines(text, table)) + "\n"
+        parts += [text[position : table.start], "\n".join(_markdown_lines(text, table))]
         position = table.end
-    rest = text[position:]
-    return shown.rstrip("\n") + ("\n\n" + rest.lstrip("\n") if rest.strip() else rest) if position else text
+    parts.append(text[position:])
+    return "\n\n".join(part.strip("\n") for part in parts if part.strip("\n")) if position else text
 
 
 def _markdown_lines(text: str, table: TableView) -> Iterator[str]:

@@ -22,6 +22,12 @@ def test_table_is_markdown_when_its_rows_are_short():
     )
 
 
+def test_one_blank_line_is_around_each_table_when_text_has_several():
+    assert as_markdown("甲 | 乙\n1 | 2\n\n\n年假\n丙 | 丁\n3 | 4\n") == (
+        "| 甲 | 乙 |\n| --- | --- |\n| 1 | 2 |\n\n年假\n\n| 丙 | 丁 |\n| --- | --- |\n| 3 | 4 |"
+    )
+
+
 def test_columns_are_one_head_when_each_row_names_them():
     text = "城市: 北京 | 上限: 500元\n城市: 上海 | 等级: 一线 | 上限: 400元\n城市: 𠮷田"
     assert as_markdown(text) == (
