@@ -169,7 +169,8 @@ def test_search_loop_sees_exactly_one_version_during_many_replacements(folder):
 def test_search_loop_sees_a_document_or_nothing_of_it_during_deletions(folder):
     put_others(folder)
     put(folder, 0)
-    put(folder, 0, source="乙")
+    # Another text than any of the others': of equal ones a search shows one.
+    put(folder, 99_999, source="乙")
     # What must be seen, by whoever finds it the same before and after a search; None: both will do.
     stage: tuple[int, int | None] = (0, 1)
     stop = threading.Event()
