@@ -37,8 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 keep(options.keep, verdict)
     report("fuzz", machine(), COLUMNS, rows(verdicts))
     faults = [one for one in verdicts if one.fault and not is_contained(one)]
-    slowest = max(one.seconds for one in verdicts)
-    say(f"{len(verdicts)} cases of {len(files)} files in {whole.seconds:.0f} s; slowest {slowest:.1f} s")
+    slowest = sorted(verdicts, key=lambda one: -one.seconds)[:3]
+    shown = ", ".join(f"{one.seconds:.1f} s {one.case.number} {one.case.seed} ({one.outcome})" for one in slowest)
+    say(f"{len(verdicts)} cases of {len(files)} files in {whole.seconds:.0f} s; slowest {shown}")
     say(f"limits: {LIMIT_S:g} s for a file, {PAGE_LIMIT_S:g} s more for each page that is read as a picture")
     return 1 if faults else 0
 

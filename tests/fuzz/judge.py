@@ -23,6 +23,8 @@ from tests.fuzz.seeds import format_of
 LIMIT_S = 20.0
 PAGE_LIMIT_S = OcrSettings().max_seconds_per_page
 """More for each page that is read as a picture: the file's clock stands still meanwhile."""
+PICTURED = ("image", "pdf", "docx", "pptx", "xlsx")
+"""Formats in which pictures are read."""
 SETTINGS = IngestSettings(parse_apart="always", load=LoadSettings(max_seconds=LIMIT_S, max_seconds_per_mb=0))
 MAX_STRANGE = 0.25
 """Of a text, by its characters: more is garbled. Less is damage in places, which valid bytes do not show."""
@@ -133,17 +135,25 @@ def _in_order(parsed: Iterable[tuple[Case, Parsed | IngestError]], closed: deque
 
 def _verdict(results: list[tuple[Case, Parsed | IngestError | Exception, float]], familiar: frozenset[str]) -> Verdict:
     codes = [one.code if isinstance(one, IngestError) else "done" for _, one, _ in results]
-    faults = [fault for _, one, seconds in results if (fault := fault_of(one, seconds, familiar))]
+    faults = [fault for _, one, seconds in results if (fault := fault_of(one, seconds, familiar, results[0][0].format))]
     seconds = max(seconds for *_, seconds in results)
     return Verdict(results[0][0], "done" if "done" in codes else codes[0], seconds, faults[0] if faults else "")
 
 
-def fault_of(result: Parsed | IngestError | Exception, seconds: float, familiar: frozenset[str]) -> str:
+def n_pictures(result: Parsed | IngestError | Exception, format_name: str) -> int:
+    """Return how many pages may have been read as pictures; none of formats that hold no pictures."""
+    if format_name not in PICTURED:
+        return 0
+    return max(1, len(result.document.page_starts)) if isinstance(result, Parsed) else 1
+
+
+def fault_of(
+    result: Parsed | IngestError | Exception, seconds: float, familiar: frozenset[str], format_name: str
+) -> str:
     """Return what is wrong with a result, or nothing."""
     if not isinstance(result, Parsed | IngestError):
         return f"crash: {result!r}"
-    n_pages = len(result.document.page_starts) or 1 if isinstance(result, Parsed) else 1
-    if seconds > LIMIT_S + 2 + n_pages * PAGE_LIMIT_S:
+    if seconds > LIMIT_S + 2 + n_pictures(result, format_name) * PAGE_LIMIT_S:
         return "hang"
     if isinstance(result, IngestError):
         if result.code == "parser_limit":
