@@ -18,7 +18,7 @@ from assistant.template import render
 from assistant.window.bound import token_bound
 from assistant.window.cut import Counted
 from assistant.window.estimate import Estimate
-from assistant.window.frame import CONTENT, TRIAL, Frame, cut_at
+from assistant.window.frame import CONTENT, TRIAL, Frame
 from assistant.window.tokenizers import CountingError, Tokenizer
 
 _MAX_REMEMBERED = 16_384
@@ -107,15 +107,10 @@ class ExactMeter:
     async def _ask(self, texts: Sequence[str]) -> dict[str, int]:
         # Leading line ends would melt into the one in front; each is one token, or less.
         bare = [text.lstrip("\n") for text in texts]
-        end = self._frame.end
-        ids = await self._tokenizer.encode(end.join(f"\n{text}" for text in ["", *bare]))
-        parts = cut_at(ids, self._frame.end_id)
-        if len(parts) != len(texts) + 1:
-            raise CountingError(f"the tokenizer does not read {end!r} as one token", is_final=True)
-        line_end = len(parts[0])
+        line_end, *lengths = await self._tokenizer.lengths([f"\n{text}" for text in ["", *bare]], self._frame)
         return {
-            text: max(0, len(part) - line_end) + len(text) - len(rest)
-            for text, rest, part in zip(texts, bare, parts[1:], strict=True)
+            text: max(0, length - line_end) + len(text) - len(rest)
+            for text, rest, length in zip(texts, bare, lengths, strict=True)
         }
 
     def _remember(self, counts: dict[str, int], new: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from assistant.events import Turn
 from assistant.settings import LlmSettings
 from assistant.template import render
 from assistant.window.cut import Counted
-from assistant.window.frame import Trial
+from assistant.window.frame import Frame, Trial, cut_at
 
 if TYPE_CHECKING:
     import openai
@@ -55,8 +56,11 @@ class Tokenizer(Protocol):
     async def encode(self, text: str) -> Sequence[int]:
         """Return the tokens of a text; control tokens in it are read as such."""
 
+    async def lengths(self, texts: Sequence[str], frame: Frame) -> list[int]:
+        """Return how many tokens each text has, where each but the first stands behind the end of a turn."""
 
-class _Server:
+
+class _Server(ABC):
     """A model server's own tokenizer.
 
     Args:
@@ -71,6 +75,17 @@ class _Server:
         self._client = client
         parts = urlsplit((settings.base_url or "").rstrip("/"))
         self._root = urlunsplit(parts._replace(path=parts.path.removesuffix("/v1")))
+
+    @abstractmethod
+    async def encode(self, text: str) -> Sequence[int]:
+        """Return the tokens of a text."""
+
+    async def lengths(self, texts: Sequence[str], frame: Frame) -> list[int]:
+        """Have all texts cut by one request, as one text."""
+        parts = cut_at(await self.encode(frame.end.join(texts)), frame.end_id)
+        if len(parts) != len(texts):
+            raise _no_end(frame)
+        return [len(part) for part in parts]
 
     async def _post(self, path: str, body: Json) -> Mapping[str, Any]:
         import openai
@@ -193,6 +208,20 @@ class FileTokenizer:
         ids: Sequence[int] = (await asyncio.to_thread(self._encode, _sendable(text))).ids
         return ids
 
+    async def lengths(self, texts: Sequence[str], frame: Frame) -> list[int]:
+        """Cut the texts, on all cores."""
+        first, *others = map(_sendable, texts)
+        cut = await asyncio.to_thread(self._encode_all, [first, *(frame.end + text for text in others)])
+        if others and cut[1].ids[:1] != [frame.end_id]:
+            raise _no_end(frame)
+        return [len(cut[0]), *(len(one) - 1 for one in cut[1:])]
+
+    def _encode_all(self, texts: Sequence[str]) -> list[tokenizers.Encoding]:
+        # The fast one leaves out where in the text each token lies; older versions do not have it.
+        encode = getattr(self._tokenizer, "encode_batch_fast", self._tokenizer.encode_batch)
+        found: list[tokenizers.Encoding] = encode(list(texts), add_special_tokens=False)
+        return found
+
     def _encode(self, text: str) -> tokenizers.Encoding:
         return self._tokenizer.encode(text, add_special_tokens=False)
 
@@ -205,6 +234,10 @@ def _load(path: Path) -> tokenizers.Tokenizer:
         return tokenizers.Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises bare Exception for a missing file and for a broken one
         raise tokenizer_unreadable(str(path), str(error)) from error
+
+
+def _no_end(frame: Frame) -> CountingError:
+    return CountingError(f"the tokenizer does not read {frame.end!r} as one token", is_final=True)
 
 
 def _plain(messages: Sequence[Turn]) -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ from assistant.window.bound import token_bound
 from assistant.window.estimate import Estimate
 from assistant.window.frame import TRIAL, Trial, frame_of
 from assistant.window.meter import BoundMeter, ExactMeter
-from assistant.window.tokenizers import CountingError, FileTokenizer
+from assistant.window.tokenizers import CountingError, FileTokenizer, VllmTokenizer
 
 CONTROL = ("<|beginofutterance|>", "<|endofutterance|>")
 TEXTS = ("年假为五天。", "\n\n[1] 手册\n", "𠮷野家😀", "", "The leave is five days.\n")
@@ -60,7 +60,7 @@ async def test_counts_stay_right_when_another_request_makes_them_forgotten(
     assert len(meter._known) == 3
 
 
-class Blind(FileTokenizer):
+class Blind(VllmTokenizer):
     """Reads control tokens as plain text."""
 
     def __init__(self) -> None:
@@ -70,14 +70,17 @@ class Blind(FileTokenizer):
         return [5] * len(text)
 
 
-async def test_counting_fails_for_good_when_the_control_token_is_read_as_text() -> None:
+@pytest.mark.parametrize("kind", ["server", "file"])
+async def test_counting_fails_for_good_when_the_control_token_is_read_as_text(tokenizer: Path, kind: str) -> None:
     trial = Trial(
         (1, 9, 1, 9, 1, 9, 1, 9, 2), ("甲", CONTROL[1], "甲", CONTROL[1], "甲", CONTROL[1], "甲", CONTROL[1], "助手")
     )
     frame = frame_of(trial, CONTROL)
     assert frame is not None
+    # The trial's id of the end is not that file's.
+    blind = Blind() if kind == "server" else FileTokenizer(tokenizer, "huozi")
     with pytest.raises(CountingError) as caught:
-        await ExactMeter(Blind(), frame, None).count(["年假"])
+        await ExactMeter(blind, frame, None).count(["年假"])
     assert caught.value.is_final
 
 
