@@ -1,6 +1,7 @@
 """Indexes gone for a while or for good: nothing is lost, deletions are final, and the embedder is not asked."""
 
 import shutil
+import sqlite3
 import threading
 import time
 
@@ -10,7 +11,7 @@ from ingest import Ingestor, TextRecord
 from ingest.jobs.enqueue import enqueue_file
 from ingest.jobs.runner import JobRunner
 from retrieval.doctor import check
-from retrieval.errors import HuoziError, VectorStoreError
+from retrieval.errors import CatalogError, HuoziError, VectorStoreError
 from tests.kills import texts
 from tests.processes import chroma_server, free_port
 from tests.stores import open_folder
@@ -204,4 +205,31 @@ def test_repair_mends_a_keyword_index_deleted_meanwhile(tmp_path):
         assert [problem.kind for problem in problems] == ["keyword_missing"] and wrong == []
         assert_whole(folder, 1)
         put(folder, 2)
+        assert_whole(folder, 2)
+
+
+@pytest.mark.parametrize("held_s", [1.0, 30.0])
+def test_replacement_waits_or_fails_whole_when_another_process_locks_the_catalog(tmp_path, monkeypatch, held_s):
+    monkeypatch.setattr("retrieval.catalog.database.BUSY_TIMEOUT_S", 3.0)
+    with open_folder(tmp_path / "data") as folder:
+        put(folder, 1)
+        other = sqlite3.connect(tmp_path / "data" / "catalog.db", isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(held_s, other.rollback)
+        release.start()
+        try:
+            if held_s < 3:
+                put(folder, 2)
+            else:
+                with pytest.raises(CatalogError, match="locked"):
+                    put(folder, 2)
+                # Readers are not held up.
+                assert sources_found(folder, texts.paragraphs("甲", 1)[0]) == {"甲"}
+                other.rollback()
+                assert_whole(folder, 1)
+                put(folder, 2)
+        finally:
+            release.cancel()
+            release.join()
+            other.close()
         assert_whole(folder, 2)
