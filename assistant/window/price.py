@@ -15,6 +15,9 @@ from assistant.window.shorten import Unit
 
 _UNIT_CHARS = 16, 60
 """Longest unit of a source that may be shortened, in a small window and in a large one."""
+_SMALL = 8_192
+"""Tokens of a budget up to which a source in units is counted whole too: units take a little more together, and a
+small window would stay emptier by that."""
 _DOT_TOKENS = 2
 """Most that a dot takes, by its bytes."""
 _SURE = 0.85
@@ -48,10 +51,14 @@ class _Shown:
     units: tuple[Unit, ...] = ()
     unit_texts: tuple[str, ...] = ()
     n_dots: int = 0
+    is_also_whole: bool = False
 
     @property
     def parts(self) -> tuple[str, ...]:
-        return (self.head, *(self.unit_texts or (self.text,)))
+        """What is counted: its first lines, its text whole where that is wanted, its text in units."""
+        if not self.unit_texts:
+            return self.head, self.text
+        return (self.head, *((self.text,) if self.is_also_whole else ()), *self.unit_texts)
 
 
 async def price(meter: Meter, wanted: Draft, budget: int, *, in_pieces: bool = False) -> Priced:
@@ -105,8 +112,9 @@ async def _tight(
     ]
     near = wanted.only(turns, kept)
     unit_chars = min(_UNIT_CHARS[1], max(_UNIT_CHARS[0], budget // 64))
+    also_whole = budget <= _SMALL
     costs = await _costs(
-        meter, near, [_in_units(shown[at], unit_chars) if at in doubtful else shown[at] for at in kept]
+        meter, near, [_in_units(shown[at], unit_chars, also_whole) if at in doubtful else shown[at] for at in kept]
     )
     return Priced(near, replace(costs, calls=costs.calls + calls), tuple(gone), len(wanted.turns) - len(turns))
 
@@ -123,9 +131,9 @@ async def _costs(meter: Meter, wanted: Draft, shown: Sequence[_Shown]) -> Costs:
     for one, part in zip(shown, parts, strict=True):
         head, *held = rest[: len(part)]
         rest = rest[len(part) :]
-        sources.append(
-            SourceCost(head + _DOT_TOKENS * one.n_dots, sum(held), one.units, tuple(held) if one.units else ())
-        )
+        unit_tokens = tuple(held[-len(one.units) :]) if one.units else ()
+        whole = held[0] if one.is_also_whole else sum(held)
+        sources.append(SourceCost(head + _DOT_TOKENS * one.n_dots, whole, one.units, unit_tokens))
     return Costs(
         system + meter.around("system"),
         tuple(turn_costs),
@@ -173,6 +181,6 @@ def _worth_counting(
     return kept, doubtful
 
 
-def _in_units(one: _Shown, most_chars: int) -> _Shown:
+def _in_units(one: _Shown, most_chars: int, also_whole: bool) -> _Shown:
     held, texts, n_dots = unit_texts(one.source, one.text, most_chars)
-    return replace(one, units=held, unit_texts=tuple(texts), n_dots=n_dots)
+    return replace(one, units=held, unit_texts=tuple(texts), n_dots=n_dots, is_also_whole=also_whole and bool(held))
