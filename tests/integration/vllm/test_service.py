@@ -81,7 +81,9 @@ def test_the_stream_says_the_same_as_the_whole_reply_when_sampling_is_greedy(cli
 
     pieces = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
     assert "".join(pieces) == whole.choices[0].message.content
-    assert len([chunk for chunk in chunks if (chunk.model_extra or {}).get("draft")]) > 5
+    # How many depends on how many words one read of the model's stream brings.
+    drafts = [number for number, chunk in enumerate(chunks) if (chunk.model_extra or {}).get("draft")]
+    assert drafts and drafts[0] < next(number for number, piece in enumerate(pieces) if piece)
     assert [chunk.usage.completion_tokens for chunk in chunks if chunk.usage] == [
         whole.usage.completion_tokens if whole.usage else 0
     ]
