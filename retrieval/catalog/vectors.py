@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
+from retrieval.catalog.bulk import insert_rows
 from retrieval.catalog.database import Database
 from retrieval.catalog.tables import chunks, vectors
 from retrieval.protocols import Vectors
@@ -61,9 +61,7 @@ class VectorTable:
 
     def put_vectors(self, keys: Sequence[bytes], matrix: Vectors) -> None:
         """Keep vectors, (len(keys), dim) float32."""
-        rows = [
-            {"key": key, "vector": row.tobytes()} for key, row in zip(keys, np.ascontiguousarray(matrix), strict=True)
-        ]
+        rows = [(key, row.tobytes()) for key, row in zip(keys, np.ascontiguousarray(matrix), strict=True)]
         if rows:
             with self._db.write() as connection:
-                connection.execute(insert(vectors).on_conflict_do_nothing(), rows)
+                insert_rows(connection, vectors, rows, or_ignore=True)
