@@ -142,7 +142,7 @@ def watch_steps(steps: Steps, data: DataFolder) -> None:
     steps.wrap(data.catalog, "get_vectors", "catalog: vectors")
     steps.wrap(data.catalog, "put_vectors", "catalog: vectors")
     steps.wrap(data.catalog, "publish", "catalog: publish")
-    steps.wrap(data.vectors, "upsert", "Chroma")
+    steps.wrap(data.vectors, "add", "Chroma")
     steps.wrap_block(data.keyword, "adding", "keyword: write")
     steps.wrap(ingest.batch, "_indexed_texts", "keyword: tokens")
     assert data.embedder is not None

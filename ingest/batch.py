@@ -311,14 +311,14 @@ class Run:
         # The keyword index works on threads of its own while Chroma holds Python's lock.
         with self._folder.keyword.adding(collection_id, chunks, _indexed_texts(batch)):
             if self._folder.vectors is not None:
-                self._upsert(batch, chunks, keys, found)
+                self._add_vectors(batch, chunks, keys, found)
         done = [_job_done(item, version) for item, version in zip(batch, built, strict=True)]
         published = set(catalog.publish([version.version_id for version in built], [one for one in done if one]))
         catalog.jobs.changes.bump()
         visible = [version for version in built if version.version_id in published]
         return visible, sum(len(version.chunks) for version in visible)
 
-    def _upsert(
+    def _add_vectors(
         self, batch: Sequence[Ready], chunks: Sequence[Chunk], keys: Sequence[bytes], found: Mapping[bytes, Vectors]
     ) -> None:
         assert self._folder.vectors is not None
@@ -326,7 +326,7 @@ class Run:
         most = int(CALL_SLACK * (BATCH_CHUNKS if self._folder.answers_meanwhile else self._batch_chunks))
         for i in range(0, len(chunks), most):
             matrix = np.stack([found[key] for key in keys[i : i + most]])
-            self._folder.vectors.upsert(self.collection.collection_id, chunks[i : i + most], matrix)
+            self._folder.vectors.add(self.collection.collection_id, chunks[i : i + most], matrix)
             self._tell_indexed(batch, i + most)
 
     def _next_size(self, seconds: float) -> int:

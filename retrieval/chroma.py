@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from retrieval.errors import Message, VectorStoreError
@@ -54,18 +54,14 @@ class ChromaStore:
         with self._translated():
             self._client = _connect(folder, url)
 
+    def add(self, collection_id: str, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        """Add chunks with their vectors, (len(chunks), dim) float32; one that is there stays as it is."""
+        # A tenth faster than `upsert`, which deletes each text from Chroma's own full-text index before it adds it.
+        self._write("add", collection_id, chunks, vectors)
+
     def upsert(self, collection_id: str, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Add or overwrite chunks with their vectors, (len(chunks), dim) float32."""
-        with self._translated(), self._writing():
-            handle: Any = self._handle(collection_id, create=True)
-            for i in range(0, len(chunks), self._batch):
-                batch = chunks[i : i + self._batch]
-                handle.upsert(
-                    ids=[chunk.chunk_id for chunk in batch],
-                    embeddings=vectors[i : i + self._batch],
-                    documents=[chunk.text for chunk in batch],
-                    metadatas=[_metadata(chunk) for chunk in batch],
-                )
+        self._write("upsert", collection_id, chunks, vectors)
 
     def delete(self, collection_id: str, chunk_ids: Sequence[str]) -> None:
         """Forget chunks."""
@@ -157,6 +153,21 @@ class ChromaStore:
             for session in sessions:
                 if session is not None:
                     session.close()
+
+    def _write(
+        self, how: Literal["add", "upsert"], collection_id: str, chunks: Sequence[Chunk], vectors: Vectors
+    ) -> None:
+        with self._translated(), self._writing():
+            handle: Any = self._handle(collection_id, create=True)
+            write = getattr(handle, how)
+            for i in range(0, len(chunks), self._batch):
+                batch = chunks[i : i + self._batch]
+                write(
+                    ids=[chunk.chunk_id for chunk in batch],
+                    embeddings=vectors[i : i + self._batch],
+                    documents=[chunk.text for chunk in batch],
+                    metadatas=[_metadata(chunk) for chunk in batch],
+                )
 
     def _handle(self, collection_id: str, *, create: bool = False) -> ChromaCollection | None:
         from chromadb.errors import NotFoundError

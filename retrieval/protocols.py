@@ -86,6 +86,9 @@ class KeywordIndex(Protocol):
 class VectorStore(Protocol):
     """Chunks with their vectors, one store collection per collection, rebuilt from the catalog."""
 
+    def add(self, collection_id: str, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        """Add chunks; one whose id is there stays as it is. Searchable when this returns."""
+
     def upsert(self, collection_id: str, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Add or overwrite chunks; searchable when this returns."""
 

@@ -80,6 +80,19 @@ def test_search_keeps_to_the_named_documents(store):
     assert store.search("vs_1", matrix[0], top_k=20, document_ids=[]) == []
 
 
+def test_add_leaves_what_is_there_and_takes_what_was_deleted(store):
+    matrix = vectors(4)
+    store.add("vs_1", chunks(2), matrix[:2])
+    store.add("vs_1", chunks(3), matrix[1:])
+    assert store.count("vs_1") == 3
+    found = [store.search("vs_1", matrix[place], top_k=1)[0].chunk_id for place in (0, 1, 3)]
+    assert found == ["cfile-10", "cfile-11", "cfile-12"]
+    store.delete("vs_1", ["cfile-10"])
+    store.add("vs_1", chunks(1), matrix[2:3])
+    assert store.search("vs_1", matrix[2], top_k=1)[0].score == pytest.approx(1, abs=1e-4)
+    assert store.chunk_ids("vs_1") == {"cfile-10", "cfile-11", "cfile-12"}
+
+
 def test_upsert_overwrites_and_delete_forgets(store):
     matrix = vectors(4)
     store.upsert("vs_1", chunks(3), matrix[:3])

@@ -34,14 +34,14 @@ def folder(tmp_path):
 def calls(folder, monkeypatch) -> list[int]:
     """The number of chunks of each call to the vector store."""
     sizes: list[int] = []
-    plain = folder.vectors.upsert
+    plain = folder.vectors.add
 
     def counted(collection_id, chunks, vectors):
         assert len(chunks) == len(vectors)
         sizes.append(len(chunks))
         plain(collection_id, chunks, vectors)
 
-    monkeypatch.setattr(folder.vectors, "upsert", counted)
+    monkeypatch.setattr(folder.vectors, "add", counted)
     return sizes
 
 
@@ -136,7 +136,7 @@ def test_equal_texts_are_embedded_once(folder, monkeypatch):
 
 def test_next_batch_is_embedded_when_one_is_written(folder, small_batches, monkeypatch):
     embedder, went_on, is_written = FakeEmbedder(32), threading.Event(), threading.Event()
-    plain_embed, plain_upsert = embedder.embed_batch, folder.vectors.upsert
+    plain_embed, plain_add = embedder.embed_batch, folder.vectors.add
     waited = []
 
     def embed(texts):
@@ -144,13 +144,13 @@ def test_next_batch_is_embedded_when_one_is_written(folder, small_batches, monke
         waited.append((is_written if waited else went_on).wait(DEADLINE_S))
         return plain_embed(texts)
 
-    def upsert(*args):
+    def add(*args):
         is_written.set()
-        plain_upsert(*args)
+        plain_add(*args)
 
     monkeypatch.setattr(folder, "embedder", embedder)
     monkeypatch.setattr(embedder, "embed_batch", embed)
-    monkeypatch.setattr(folder.vectors, "upsert", upsert)
+    monkeypatch.setattr(folder.vectors, "add", add)
     Ingestor(folder, ONE_A_SENTENCE).ingest_records(
         records(30), progress=lambda progress: went_on.set() if progress.source == "文12" else None
     )

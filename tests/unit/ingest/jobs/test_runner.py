@@ -197,7 +197,7 @@ def test_trouble_of_one_job_is_tried_again_and_then_fails_for_good(folder, monke
 
     runner = JobRunner(folder, IngestSettings(jobs=JobSettings(attempts=3)))
     with monkeypatch.context() as patch:
-        patch.setattr(folder.vectors, "upsert", choke)
+        patch.setattr(folder.vectors, "add", choke)
         for attempt in (1, 2, 3):
             with pytest.raises(RuntimeError):
                 runner.run_pending()
@@ -360,7 +360,7 @@ def test_job_outlives_an_outage_of_hours_without_hammering_and_says_what_it_wait
     runner = JobRunner(folder, IngestSettings(jobs=JobSettings(attempts=3)), now=clock)
     job = enqueue_file(folder, "制度", "甲.txt", rule(1))
     with monkeypatch.context() as patch:
-        patch.setattr(folder.vectors, "upsert", gone)
+        patch.setattr(folder.vectors, "add", gone)
         tried = work_for(folder, runner, clock, hours=2)
         assert tried[:7] == pytest.approx([0, 1, 3, 7, 15, 31, 63])
         assert [later - earlier for earlier, later in zip(tried[6:], tried[7:], strict=False)] == pytest.approx(
@@ -378,7 +378,7 @@ def test_job_fails_for_good_when_an_outage_outlasts_its_hours(folder, monkeypatc
     clock = Clock()
     runner = JobRunner(folder, IngestSettings(jobs=JobSettings(outage_hours=0.1)), now=clock)
     job = enqueue_file(folder, "制度", "甲.txt", rule(1))
-    monkeypatch.setattr(folder.vectors, "upsert", gone)
+    monkeypatch.setattr(folder.vectors, "add", gone)
     tried = work_for(folder, runner, clock, hours=1)
     assert 360 <= tried[-1] <= 360 + 60
     failed = folder.catalog.jobs.get(job.job_id)
@@ -392,7 +392,7 @@ def test_jobs_behind_an_outage_say_what_they_wait_for_and_use_up_no_attempt(fold
     enqueue_file(folder, "制度", "甲.txt", rule(1))
     behind = enqueue_file(folder, "制度", "乙.txt", rule(2))
     with monkeypatch.context() as patch:
-        patch.setattr(folder.vectors, "upsert", gone)
+        patch.setattr(folder.vectors, "add", gone)
         with pytest.raises(VectorStoreError):
             runner.run_pending()
     shown = runner.shown(folder.catalog.jobs.get(behind.job_id))
@@ -409,7 +409,7 @@ def test_pause_ends_when_the_clock_is_set_back(folder, monkeypatch):
     runner = JobRunner(folder, now=clock)
     enqueue_file(folder, "制度", "甲.txt", rule(1))
     with monkeypatch.context() as patch:
-        patch.setattr(folder.vectors, "upsert", gone)
+        patch.setattr(folder.vectors, "add", gone)
         with pytest.raises(VectorStoreError):
             runner.run_pending()
     clock.now -= 86_400
@@ -427,7 +427,7 @@ def test_job_goes_on_when_the_catalog_could_not_be_written_either(folder, monkey
     runner = JobRunner(folder, now=clock)
     job = enqueue_file(folder, "制度", "甲.txt", rule(1))
     with monkeypatch.context() as patch:
-        patch.setattr(folder.vectors, "upsert", gone)
+        patch.setattr(folder.vectors, "add", gone)
         for name in names:
             patch.setattr(folder.catalog.jobs, name, full)
         for _ in range(3):
