@@ -137,7 +137,7 @@ def watch_steps(steps: Steps, data: DataFolder) -> None:
     steps.wrap(ingest.sandbox.child.Child, "close", "worker: end")
     steps.wrap(concurrent.futures.Future, "result", "wait for vectors")
     steps.wrap(ingest.batch, "vector_key", "vector keys")
-    steps.wrap(data.originals, "put_all", "originals")
+    steps.wrap_block(data.originals, "putting", "originals")
     steps.wrap(data.catalog, "build_versions", "catalog: chunks")
     steps.wrap(data.catalog, "get_vectors", "catalog: vectors")
     steps.wrap(data.catalog, "put_vectors", "catalog: vectors")

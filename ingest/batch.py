@@ -30,6 +30,8 @@ from retrieval.errors import HuoziError
 from retrieval.models import Chunk, Collection, embedded_text
 from retrieval.protocols import Vectors
 
+FIRST_CHUNKS = 128
+"""Chunks of a run's first batch: written while more is parsed, and searchable soon where embedding takes long."""
 BATCH_CHUNKS = 512
 """Chunks written together: few enough that a stop costs little, enough that commits cost little."""
 BULK_CHUNKS = 2048
@@ -125,7 +127,7 @@ class Run:
         self._live = live
         self._batch: list[Ready] = []
         self._sources: set[str] = set()  # Of the batch.
-        self._batch_chunks = BATCH_CHUNKS
+        self._batch_chunks = FIRST_CHUNKS
         self._n_chunks = self._n_bytes = 0  # Of the batch.
         self._ahead = Overlap(self._prepare, ahead=BATCHES_AHEAD, name="huozi-embed")
         self._opened: list[_Batch] = []  # Not stored yet, the next one first.
@@ -237,6 +239,7 @@ class Run:
         items, self._batch = self._batch, []
         self._sources.clear()
         self._n_chunks = self._n_bytes = 0
+        self._batch_chunks = max(BATCH_CHUNKS, self._batch_chunks)
         hashes = {item.version.content_hash for item in items}
         batch = _Batch(items, hashes, ExitStack())
         batch.kept.enter_context(self._folder.originals.keeping(hashes))
@@ -247,10 +250,10 @@ class Run:
     def _prepare(self, batch: _Batch) -> _Batch:
         """Embed a batch and store its originals: all that needs no turn at writing."""
         started = time.monotonic()
-        batch.found = self._embed(batch.items)
-        self._folder.originals.put_all(
-            {item.version.content_hash: item.data for item in batch.items if item.data is not None}
-        )
+        batch.items = [self._with_keys(item) for item in batch.items]
+        originals = {item.version.content_hash: item.data for item in batch.items if item.data is not None}
+        with self._folder.originals.putting(originals):
+            batch.found = self._embed(batch.items)
         batch.seconds = time.monotonic() - started
         return batch
 
@@ -264,7 +267,8 @@ class Run:
         self._files_done += len(batch.items)
         if batch.items:
             self.tell("index", batch.items[-1].version.source)
-        self._batch_chunks = self._next_size(max(batch.seconds, time.monotonic() - started))
+        n_chunks = sum(len(item.version.spans) for item in batch.items)
+        self._batch_chunks = self._next_size(n_chunks, max(batch.seconds, time.monotonic() - started))
 
     def _abandon(self) -> None:
         """Drop what is not stored."""
@@ -301,7 +305,7 @@ class Run:
             The versions that are visible now, without those of jobs that were cancelled meanwhile; their chunks.
         """
         catalog, collection_id = self._folder.catalog, self.collection.collection_id
-        versions = [replace(item.version, vector_keys=self._keys(item)) for item in batch]
+        versions = [item.version for item in batch]
         self._keep_again([key for version in versions for key in version.vector_keys or () if key], found)
         built = catalog.build_versions(collection_id, versions, lambda _chunk: None)
         chunks = [chunk for version in built for chunk in version.chunks]
@@ -329,11 +333,12 @@ class Run:
             self._folder.vectors.add(self.collection.collection_id, chunks[i : i + most], matrix)
             self._tell_indexed(batch, i + most)
 
-    def _next_size(self, seconds: float) -> int:
-        """Return how many chunks the next batch may have, after one that took `seconds`."""
+    def _next_size(self, n_chunks: int, seconds: float) -> int:
+        """Return how many chunks the next batch may have, after one of `n_chunks` that took `seconds`."""
         if self._folder.answers_meanwhile:
             return BATCH_CHUNKS
-        return min(BULK_CHUNKS, 2 * self._batch_chunks) if seconds < GROW_BELOW_S else self._batch_chunks
+        wanted = min(BULK_CHUNKS, 2 * n_chunks) if seconds < GROW_BELOW_S else BATCH_CHUNKS
+        return max(wanted, self._batch_chunks)
 
     def _with_originals(self, batch: Sequence[Ready]) -> list[Ready]:
         """Return the documents whose bytes are stored: those of a copy may have gone since it was found."""
@@ -347,14 +352,15 @@ class Run:
                 there.append(item)
         return there
 
-    def _keys(self, item: Ready) -> tuple[bytes | None, ...]:
-        """Return the key of each chunk's vector."""
+    def _with_keys(self, item: Ready) -> Ready:
+        """Return a document with the key of each chunk's vector."""
         version = item.version
         if version.vector_keys is not None:
-            return version.vector_keys
-        if self._folder.vectors is None:
-            return (None,) * len(version.spans)
-        return tuple(vector_key(self.collection.embedder, text) for text in _embedded_texts(version))
+            return item
+        keys: tuple[bytes | None, ...] = (None,) * len(version.spans)
+        if self._folder.vectors is not None:
+            keys = tuple(vector_key(self.collection.embedder, text) for text in _embedded_texts(version))
+        return replace(item, version=replace(version, vector_keys=keys))
 
     def _embed(self, batch: Sequence[Ready]) -> dict[bytes, Vectors]:
         """Return the vectors of a batch's chunks by key, from the catalog where the text was embedded before."""
@@ -365,7 +371,7 @@ class Run:
         owners: dict[bytes, list[Ready]] = {}
         texts: dict[bytes, str] = {}
         for item in batch:
-            for key, text in zip(self._keys(item), _embedded_texts(item.version), strict=True):
+            for key, text in zip(item.version.vector_keys or (), _embedded_texts(item.version), strict=True):
                 assert key is not None
                 owners.setdefault(key, []).append(item)
                 texts[key] = text

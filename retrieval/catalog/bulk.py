@@ -15,7 +15,7 @@ from sqlalchemy.dialects import sqlite
 MAX_PARAMETERS = 5_000
 """Values of one statement, where SQLite takes so many (32,766 unless it was built otherwise)."""
 
-_preparer = sqlite.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+_preparer = sqlite.dialect().identifier_preparer
 
 
 def insert_rows(

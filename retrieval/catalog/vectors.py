@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -29,24 +30,12 @@ class VectorTable:
 
     def get_vectors(self, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
         """Return the vectors that are known, each (dim,) float32."""
-        found: dict[bytes, Vectors] = {}
-        unique = list(dict.fromkeys(keys))
-        with self._db.read() as connection:
-            for i in range(0, len(unique), SQL_BATCH):
-                query = sa.select(vectors).where(vectors.c.key.in_(unique[i : i + SQL_BATCH]))
-                for key, blob in connection.execute(query):
-                    found[key] = np.frombuffer(blob, dtype=np.float32)
-        return found
+        rows = self._rows_of("SELECT key, vector", keys)
+        return {key: np.frombuffer(blob, dtype=np.float32) for key, blob in rows}
 
     def has_vectors(self, keys: Sequence[bytes]) -> set[bytes]:
         """Return those of the keys whose vectors are known."""
-        found: set[bytes] = set()
-        unique = list(dict.fromkeys(keys))
-        for i in range(0, len(unique), SQL_BATCH):
-            batch = unique[i : i + SQL_BATCH]
-            marks = ",".join("?" * len(batch))
-            found.update(row[0] for row in self._db.fetch(f"SELECT key FROM vectors WHERE key IN ({marks})", batch))
-        return found
+        return {key for (key,) in self._rows_of("SELECT key", keys)}
 
     def forget_orphans(self) -> int:
         """Delete the vectors that no chunk uses, which embedding left that was not finished; returns how many."""
@@ -65,3 +54,11 @@ class VectorTable:
         if rows:
             with self._db.write() as connection:
                 insert_rows(connection, vectors, rows, or_ignore=True)
+
+    def _rows_of(self, select: str, keys: Sequence[bytes]) -> Iterator[Any]:
+        """Yield the rows of some keys; a SELECT for each `SQL_BATCH`, which SQLAlchemy would take longer to write."""
+        unique = list(dict.fromkeys(keys))
+        for i in range(0, len(unique), SQL_BATCH):
+            batch = unique[i : i + SQL_BATCH]
+            marks = ",".join("?" * len(batch))
+            yield from self._db.fetch(f"{select} FROM vectors WHERE key IN ({marks})", batch)

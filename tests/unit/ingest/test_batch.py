@@ -20,6 +20,7 @@ ONE_A_SENTENCE = IngestSettings(split=SplitSettings(max_chars=20, min_chars=0), 
 
 @pytest.fixture
 def small_batches(monkeypatch):
+    monkeypatch.setattr(ingest.batch, "FIRST_CHUNKS", 4)
     monkeypatch.setattr(ingest.batch, "BATCH_CHUNKS", 8)
     monkeypatch.setattr(ingest.batch, "BULK_CHUNKS", 20)
 
@@ -62,14 +63,14 @@ def ingest_all(folder, listed):
 def test_batches_grow_when_nobody_waits_for_an_answer(folder, calls, small_batches):
     ingest_all(folder, records(110))
     # How soon depends on how far embedding is ahead of writing.
-    assert calls[0] == 8 and max(calls) == 20 and sum(calls) == 110
+    assert calls[0] == 4 and max(calls) == 20 and sum(calls) == 110
     assert calls[:-1] == sorted(calls[:-1])
 
 
 def test_batches_stay_small_when_questions_are_answered_meanwhile(folder, calls, small_batches):
     folder.answers_meanwhile = True
     ingest_all(folder, records(20))
-    assert calls == [8, 8, 4]
+    assert calls == [4, 8, 8]
 
 
 def test_batches_shrink_when_questions_begin_in_the_middle_of_a_run(folder, calls, small_batches):
@@ -86,7 +87,7 @@ def test_batches_shrink_when_questions_begin_in_the_middle_of_a_run(folder, call
 def test_batches_stay_small_when_a_batch_takes_long(folder, calls, small_batches, monkeypatch):
     monkeypatch.setattr(ingest.batch, "GROW_BELOW_S", 0.0)
     ingest_all(folder, records(20))
-    assert calls == [8, 8, 4]
+    assert calls == [4, 8, 8]
 
 
 def test_large_document_goes_in_several_calls_and_becomes_visible_at_once(folder, calls, small_batches):
@@ -119,7 +120,7 @@ def test_finished_batches_stay_when_the_embedder_fails_in_a_later_one(folder, sm
     monkeypatch.setattr(folder, "embedder", healthy)
     report = Ingestor(folder, ONE_A_SENTENCE).ingest_records(records(20))
     # What was embedded for the batch that failed is not embedded again.
-    assert (report.skipped, report.added, healthy.n_embedded) == (8, 12, 10)
+    assert (report.skipped, report.added, healthy.n_embedded) == (4, 16, 10)
     assert check(folder).problems == ()
 
 
@@ -152,14 +153,14 @@ def test_next_batch_is_embedded_when_one_is_written(folder, small_batches, monke
     monkeypatch.setattr(embedder, "embed_batch", embed)
     monkeypatch.setattr(folder.vectors, "add", add)
     Ingestor(folder, ONE_A_SENTENCE).ingest_records(
-        records(30), progress=lambda progress: went_on.set() if progress.source == "文12" else None
+        records(30), progress=lambda progress: went_on.set() if progress.source == "文9" else None
     )
     assert waited[:2] == [True, True]
 
 
 def test_embedded_batches_are_written_when_nothing_comes(folder, small_batches):
     run = Run(folder, folder.collection("default", create=True), None)
-    for number in range(8):
+    for number in range(12):
         text = f"第{number}篇只有一句话。"
         version = NewVersion(
             source_id=f"文{number}",
@@ -178,7 +179,7 @@ def test_embedded_batches_are_written_when_nothing_comes(folder, small_batches):
         assert time.monotonic() < end
 
     run.clean()
-    assert run.report.added == len(folder.catalog.list_documents(run.collection.collection_id)) == 8
+    assert run.report.added == len(folder.catalog.list_documents(run.collection.collection_id)) == 12
     assert check(folder).problems == ()
 
 

@@ -177,13 +177,13 @@ def test_deleted_document_does_not_come_back_by_a_job_that_waits(folder):
 
 def test_jobs_end_with_their_collection_while_they_run(folder, monkeypatch):
     enqueue_file(folder, "制度", "甲.txt", rule(1))
-    put_all = folder.originals.put_all
+    putting = folder.originals.putting
 
     def delete_collection(items):
         folder.delete_collection("制度")
-        put_all(items)
+        return putting(items)
 
-    monkeypatch.setattr(folder.originals, "put_all", delete_collection)
+    monkeypatch.setattr(folder.originals, "putting", delete_collection)
     JobRunner(folder).run_pending()
     assert states(folder) == {} and check(folder).problems == ()
 
