@@ -69,21 +69,24 @@ def pack(units: Sequence[Unit], page_starts: Sequence[int], settings: SplitSetti
 
 def _parts(units: Sequence[Unit], page_starts: Sequence[int], max_chars: int) -> list[_Part]:
     parts: list[_Part] = []
+    last: _Part | None = None
+    before: Unit | None = None
     for unit in units:
         page = bisect_right(page_starts, unit.start)
-        last = parts[-1] if parts else None
-        if last is None:
-            parts.append(_Part([unit], page, 0.0, 0.0))
+        if last is None or before is None:
+            last = _Part([unit], page, 0.0, 0.0)
+            parts.append(last)
         elif (
             unit.opens < Opens.ARTICLE
-            and last.units[-1].opens != Opens.HEADING
+            and before.opens != Opens.HEADING
             and last.page == page
-            and unit.end - last.start <= max_chars
+            and unit.end - last.units[0].start <= max_chars
         ):
             last.units.append(unit)
         else:
-            before = last.units[-1]
-            parts.append(_Part([unit], page, _run_over(before, unit, last.page != page), _cut_cost(before, unit)))
+            last = _Part([unit], page, _run_over(before, unit, last.page != page), _cut_cost(before, unit))
+            parts.append(last)
+        before = unit
     return parts
 
 
@@ -94,18 +97,20 @@ def _cheapest_groups(parts: Sequence[_Part], settings: SplitSettings) -> list[in
     sizes = _size_costs(settings.max_chars, settings.min_chars)
     best = [0.0] * (len(parts) + 1)  # best[i]: cost of the parts from i on.
     group_ends = [0] * len(parts)
+    too_far = len(parts)  # The first part that does not fit into a group with `first`.
     for first in range(len(parts) - 1, -1, -1):
-        cheapest = float("inf")
+        start = starts[first]
+        while ends[too_far - 1] - start > settings.max_chars:
+            too_far -= 1
+        cheapest = sizes[ends[first] - start] + cuts[first + 1] + best[first + 1]
+        group_end = first + 1
         run_over = 0.0
-        for last in range(first, len(parts)):
-            length = ends[last] - starts[first]
-            if length > settings.max_chars:
-                break
-            if last > first:
-                run_over += run_overs[last]
-            cost = sizes[length] + run_over + cuts[last + 1] + best[last + 1]
+        for last in range(first + 1, too_far):
+            run_over += run_overs[last]
+            cost = sizes[ends[last] - start] + run_over + cuts[last + 1] + best[last + 1]
             if cost < cheapest:
-                cheapest, group_ends[first] = cost, last + 1
+                cheapest, group_end = cost, last + 1
+        group_ends[first] = group_end
         best[first] = cheapest
     return group_ends
 

@@ -25,36 +25,49 @@ def sentence_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """Return the sentences between two offsets, without white space around them; quotes stay whole."""
     spans: list[tuple[int, int]] = []
     last = start
-    for cut in _ends(text, start, end):
-        spans += _trimmed(text, last, cut)
+    for cut in (*_ends(text, start, end), end):
+        sentence = _trimmed(text, last, cut)
+        if sentence[0] < sentence[1]:
+            spans.append(sentence)
         last = cut
-    return [*spans, *_trimmed(text, last, end)]
+    return spans
 
 
 def _ends(text: str, start: int, end: int) -> Iterator[int]:
     """Yield offsets after sentence ends that are not inside a quote or bracket."""
     opened: list[int] = []
     position = start
+    has_brackets = _BRACKETS.search(text, start, end) is not None  # Most lines have none.
     for match in _END.finditer(text, start, end):
-        for bracket in _BRACKETS.finditer(text, position, match.end()):
-            if bracket.group() in _OPENING:
-                opened.append(bracket.start())
-            elif opened:
-                opened.pop()
+        if has_brackets:
+            for bracket in _BRACKETS.finditer(text, position, match.end()):
+                if bracket.group() in _OPENING:
+                    opened.append(bracket.start())
+                elif opened:
+                    opened.pop()
         position = match.end()
-        opened = [offset for offset in opened if position - offset <= _LONG_QUOTE]
+        if opened:
+            opened = [offset for offset in opened if position - offset <= _LONG_QUOTE]
         is_aside = text[position - 1] in "）)】》"  # The sentence around a bracket goes on.
-        if not opened and not is_aside and not _ABBREVIATION.search(text, max(start, position - 8), position):
+        if not opened and not is_aside and not _is_abbreviation(text, max(start, position - 8), position):
             yield position
+
+
+def _is_abbreviation(text: str, start: int, end: int) -> bool:
+    return text[end - 1] == "." and _ABBREVIATION.search(text, start, end) is not None
 
 
 def cut_long(text: str, start: int, end: int, max_chars: int) -> Iterator[tuple[int, int]]:
     """Yield a span as it is, or in pieces of at most max_chars, cut after clauses where there are any."""
     while end - start > max_chars:
         cut = _last_cut(text, start, max_chars)
-        yield from _trimmed(text, start, cut)
+        piece = _trimmed(text, start, cut)
+        if piece[0] < piece[1]:
+            yield piece
         start = cut
-    yield from _trimmed(text, start, end)
+    piece = _trimmed(text, start, end)
+    if piece[0] < piece[1]:
+        yield piece
 
 
 def _last_cut(text: str, start: int, max_chars: int) -> int:
@@ -69,10 +82,10 @@ def _last_cut(text: str, start: int, max_chars: int) -> int:
     return limit
 
 
-def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return a span without white space around it; an empty one where there is nothing else."""
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():
         end -= 1
-    if start < end:
-        yield start, end
+    return start, end

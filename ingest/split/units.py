@@ -75,8 +75,11 @@ def units_of(document: Document, max_chars: int) -> list[Unit]:
         is_long = part is not None and lines[part.end - 1].end - lines[part.first].start > max_chars
         below = line.place or (part.name if part is not None and is_long and part.kind != "message" else "")
         names = (*path.names, below) if below else path.names
-        cut = list(_cut(document.text, line, _opens(line, part, number), names, max_chars))
-        units += [_kept(unit, part, number, place, is_long) for place, unit in enumerate(cut)]
+        cut = _cut(document.text, line, _opens(line, part, number), names, max_chars)
+        if part is not None and part.kind == "question":
+            units += [_kept(unit, part, number, place, is_long) for place, unit in enumerate(cut)]
+        else:
+            units += cut
     return units
 
 
@@ -90,9 +93,9 @@ def _opens(line: _Line, part: Part | None, number: int) -> Opens:
     return Opens.MESSAGE if part.kind == "message" else Opens.ARTICLE
 
 
-def _kept(unit: Unit, part: Part | None, number: int, place: int, is_long: bool) -> Unit:
+def _kept(unit: Unit, part: Part, number: int, place: int, is_long: bool) -> Unit:
     """Return a unit that stays with its question: all of an answer that fits, else what it begins with."""
-    if part is None or part.kind != "question" or (number, place) == (part.first, 0):
+    if (number, place) == (part.first, 0):
         return unit
     if is_long and number > part.first and (number, place) != (part.first + 1, 0):
         return unit
@@ -106,6 +109,9 @@ def _cut(text: str, line: _Line, opens: Opens, path: tuple[str, ...], max_chars:
     )
     for number, (start, end) in enumerate(spans):
         first = opens if number == 0 else Opens.SENTENCE
+        if end - start <= max_chars:
+            yield Unit(start, end, first, path)
+            continue
         for piece, (piece_start, piece_end) in enumerate(cut_long(text, start, end, max_chars)):
             yield Unit(piece_start, piece_end, Opens.PIECE if piece else first, path)
 
