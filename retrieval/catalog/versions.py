@@ -24,6 +24,8 @@ from retrieval.catalog.vectors import SQL_BATCH
 from retrieval.models import Chunk, Document, Span
 
 _tuple_json = functools.lru_cache(maxsize=1024)(as_json)  # Most chunks share their heading with their neighbours.
+
+
 @dataclass(frozen=True, slots=True)
 class NewVersion:
     """What ingestion hands over for one document.
