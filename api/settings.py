@@ -61,6 +61,11 @@ class Settings(BaseSettings):
     chroma_url: str | None = Field(
         default=None, pattern=URL_PATTERN, description="a Chroma server; unset: Chroma embedded in the data folder"
     )
+    chroma_texts: bool = Field(
+        default=True,
+        description="whether Chroma keeps texts too, which only other programs need that read its collections; without "
+        "them ingesting takes half the time and Chroma a third of the space",
+    )
     host: str = Field(
         default="127.0.0.1", min_length=1, description="address to listen on; beyond this machine only with an API key"
     )
@@ -104,6 +109,7 @@ class Settings(BaseSettings):
             embedder_api_key=self.embedder_api_key,
             reranker=self.reranker,
             chroma_url=self.chroma_url,
+            chroma_texts=self.chroma_texts,
             ranking=self.ranking,
         )
 

@@ -34,10 +34,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     register()
     about = machine()
     found = {}
-    for embedder in ("none", NAME):
+    for embedder, texts in (("none", True), (NAME, True), (NAME, False)):
+        name = embedder if texts else f"{embedder}, HUOZI_CHROMA_TEXTS=false"
         with tempfile.TemporaryDirectory(prefix="huozi-bench-") as folder:
-            found[embedder] = measure(Path(folder), options.mb, embedder)
-        say(f"{embedder}: {found[embedder]['text_mb']:.1f} MB of text, {found[embedder]['chunks']} chunks")
+            settings = RetrievalSettings(data_dir=Path(folder), embedder=embedder, chroma_texts=texts)
+            found[name] = measure(settings, options.mb)
+        say(f"{name}: {found[name]['text_mb']:.1f} MB of text, {found[name]['chunks']} chunks")
     rows: list[list[Any]] = []
     for embedder, sizes in found.items():
         rows += [[f"{embedder}: {name}", size] for name, size in sizes["mb_a_mb"].items()]
@@ -45,10 +47,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     report("catalog_size", {**about, "found": found}, ["", "MB a MB of text"], rows)
 
 
-def measure(folder: Path, mb: float, embedder: str) -> dict[str, Any]:
+def measure(settings: RetrievalSettings, mb: float) -> dict[str, Any]:
     """Ingest so much text; return what each part takes for each MB of it."""
     count = max(1, round(mb * 1e6 / BYTES_A_CHAR / CHARS_A_DOCUMENT))
-    with DataFolder.open(RetrievalSettings(data_dir=folder, embedder=embedder)) as data:
+    folder = settings.data_dir
+    with DataFolder.open(settings) as data:
         result = Ingestor(data).ingest_records(Texts().records(count, chars=CHARS_A_DOCUMENT))
     with closing(sqlite3.connect(folder / "catalog.db")) as catalog:
         catalog.execute("PRAGMA wal_checkpoint(TRUNCATE)")

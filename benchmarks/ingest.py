@@ -1,6 +1,6 @@
 """How fast are chunks ingested, beside adding the same records to Chroma alone?
 
-python -m benchmarks.ingest [--chunks 10000] [--runs 5] [--serving]
+python -m benchmarks.ingest [--chunks 10000] [--runs 5] [--no-texts] [--serving]
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.ingest", description=__doc__)
     parser.add_argument("--chunks", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--no-texts", action="store_true", help="with HUOZI_CHROMA_TEXTS=false")
     parser.add_argument("--serving", action="store_true", help="write as a service does, which answers meanwhile")
     options = parser.parse_args(argv)
     register()
@@ -65,10 +66,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     runs = []
     for number in range(options.runs):
         with tempfile.TemporaryDirectory(prefix="huozi-bench-") as folder:
-            runs.append(measure(Path(folder), records, serving=options.serving))
+            runs.append(measure(Path(folder), records, serving=options.serving, texts=not options.no_texts))
         last = runs[-1]
         say(f"run {number + 1}: {last.n_chunks} chunks, ours {last.ours:.1f} s, raw Chroma {last.raw:.1f} s")
-    publish(runs, {**about, "serving": options.serving})
+    publish(runs, {**about, "serving": options.serving, "texts": not options.no_texts})
 
 
 def make_records(n_chunks: int) -> list[TextRecord]:
@@ -77,10 +78,11 @@ def make_records(n_chunks: int) -> list[TextRecord]:
     return list(Texts().records(count, chars=CHUNKS_A_DOCUMENT * CHARS_A_CHUNK))
 
 
-def measure(folder: Path, records: Sequence[TextRecord], *, serving: bool) -> Run:
+def measure(folder: Path, records: Sequence[TextRecord], *, serving: bool, texts: bool) -> Run:
     """Ingest into a fresh folder, then add the same records to Chroma alone, with and without their documents."""
     steps = Steps()
-    with DataFolder.open(RetrievalSettings(data_dir=folder / "data", embedder=NAME)) as data:
+    settings = RetrievalSettings(data_dir=folder / "data", embedder=NAME, chroma_texts=texts)
+    with DataFolder.open(settings) as data:
         assert data.embedder is not None and data.embedder.dim  # loaded before the clock starts
         data.answers_meanwhile = serving
         watch_steps(steps, data)

@@ -1,7 +1,8 @@
 """Vectors in Chroma: the only file that imports chromadb.
 
 A Chroma collection is named by our collection id and stays readable by stock `langchain_chroma.Chroma`: the chunk's
-text is the record's document, its place is the metadata.
+text is the record's document, its place is the metadata. We search by vector alone and read texts from the catalog, so
+the texts may be left out.
 """
 
 from __future__ import annotations
@@ -39,17 +40,20 @@ class ChromaStore:
     Args:
         folder: Where the embedded store lies; ignored with a URL.
         url: A Chroma server, e.g. `http://127.0.0.1:8000`.
+        keep_texts: Whether records get their chunks' texts, which only other readers of the store need: Chroma makes a
+            full-text index of them, which takes more than half of its time and space (docs/ingestion.md).
 
     Raises:
         VectorStoreError: If it cannot be opened or does not answer.
     """
 
-    def __init__(self, folder: Path, *, url: str | None = None) -> None:
+    def __init__(self, folder: Path, *, url: str | None = None, keep_texts: bool = True) -> None:
         self._place = url or str(folder)
         self._handles: dict[str, ChromaCollection] = {}
         self._lock = threading.Lock()
         self._is_embedded = url is None
         self._batch = EMBEDDED_BATCH if url is None else SERVER_BATCH
+        self._keep_texts = keep_texts
         self._write_failed = False
         with self._translated():
             self._client = _connect(folder, url)
@@ -165,7 +169,7 @@ class ChromaStore:
                 write(
                     ids=[chunk.chunk_id for chunk in batch],
                     embeddings=vectors[i : i + self._batch],
-                    documents=[chunk.text for chunk in batch],
+                    documents=[chunk.text for chunk in batch] if self._keep_texts else None,
                     metadatas=[_metadata(chunk) for chunk in batch],
                 )
 

@@ -245,18 +245,18 @@ class DataFolder:
     def _open_vectors(self) -> VectorStore:
         from retrieval.chroma import ChromaStore
 
-        place = self.path / "chroma"
+        place, keep_texts = self.path / "chroma", self.settings.chroma_texts
         if self.settings.chroma_url is not None:
-            return ChromaStore(place, url=self.settings.chroma_url)
+            return ChromaStore(place, url=self.settings.chroma_url, keep_texts=keep_texts)
         try:
-            return ChromaStore(place)
+            return ChromaStore(place, keep_texts=keep_texts)
         except VectorStoreError:
             # Derived data that cannot be opened is put aside and made again from the catalog.
             try:
                 place.rename(place.with_name(f"chroma.broken-{int(time.time())}"))
             except OSError as exc:
                 raise unwritable(place, exc) from exc
-            return ChromaStore(place)
+            return ChromaStore(place, keep_texts=keep_texts)
 
     def _recover(self) -> None:
         """Make the indexes follow the catalog after a crash, a lost folder or a lost write."""

@@ -35,6 +35,7 @@ class _Environment(BaseSettings):
     embedder_api_key: SecretStr | None = Field(default=None, validation_alias="HUOZI_EMBEDDER__API_KEY")
     reranker: str | None = None
     chroma_url: str | None = None
+    chroma_texts: bool | None = None
     ranking: RankingSettings | None = None
 
 
@@ -49,6 +50,7 @@ class RetrievalSettings(BaseModel):
     embedder_api_key: SecretStr | None = Field(default=None, description="its key")
     reranker: str = Field(default="none", description="none")
     chroma_url: str | None = Field(default=None, description="Chroma server; unset: embedded in the data folder")
+    chroma_texts: bool = Field(default=True, description="whether Chroma keeps chunks' texts, for other readers of it")
     ranking: RankingSettings = RankingSettings()
 
     @classmethod

@@ -19,14 +19,19 @@ def create(_argument: str, **_options: object) -> FakeEmbedder:
     return FakeEmbedder(32)
 
 
-def settings(path: Path, *, embedder: str = "fake", chroma_url: str | None = None) -> RetrievalSettings:
+def settings(
+    path: Path, *, embedder: str = "fake", chroma_url: str | None = None, chroma_texts: bool = True
+) -> RetrievalSettings:
     """Return settings of a data folder whose embedder is the fake one."""
     REGISTRY.setdefault("fake", FAKE)
-    return RetrievalSettings(data_dir=path, embedder=embedder, chroma_url=chroma_url)
+    return RetrievalSettings(data_dir=path, embedder=embedder, chroma_url=chroma_url, chroma_texts=chroma_texts)
 
 
 @contextmanager
-def open_folder(path: Path, *, embedder: str = "fake", chroma_url: str | None = None) -> Iterator[DataFolder]:
+def open_folder(
+    path: Path, *, embedder: str = "fake", chroma_url: str | None = None, chroma_texts: bool = True
+) -> Iterator[DataFolder]:
     """Open a data folder for the length of a test."""
-    with DataFolder.open(settings(path, embedder=embedder, chroma_url=chroma_url), purpose="test") as folder:
+    chosen = settings(path, embedder=embedder, chroma_url=chroma_url, chroma_texts=chroma_texts)
+    with DataFolder.open(chosen, purpose="test") as folder:
         yield folder

@@ -5,10 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from ingest import Ingestor, TextRecord
 from retrieval.chroma import ChromaStore
+from retrieval.doctor import check
 from retrieval.errors import VectorStoreError
 from retrieval.models import Chunk
 from tests.processes import chroma_server
+from tests.stores import open_folder
 
 DIM = 8
 
@@ -19,10 +22,10 @@ def chroma_url(tmp_path_factory):
         yield server.url
 
 
-@pytest.fixture(params=["embedded", "server"])
+@pytest.fixture(params=["embedded", "embedded, no texts", "server"])
 def store(request, tmp_path):
     url = request.getfixturevalue("chroma_url") if request.param == "server" else None
-    opened = ChromaStore(tmp_path / "chroma", url=url)
+    opened = ChromaStore(tmp_path / "chroma", url=url, keep_texts="no texts" not in request.param)
     yield opened
     for collection_id in opened.collection_ids():
         opened.drop(collection_id)
@@ -132,6 +135,21 @@ def test_stock_langchain_reads_what_we_wrote(tmp_path):
     found = stock.similarity_search(listed[3].text, k=1)
     assert found[0].page_content == listed[3].text
     assert found[0].metadata["title"] == "标题𠮷" and found[0].metadata["start"] == 30
+
+
+@pytest.mark.parametrize("keep_texts", [True, False])
+def test_texts_are_kept_for_other_readers_unless_told_otherwise(tmp_path, keep_texts):
+    import chromadb
+
+    with open_folder(tmp_path, chroma_texts=keep_texts) as folder:
+        Ingestor(folder).ingest_records([TextRecord("假期", "", "年假五天。")])
+        assert check(folder).problems == ()
+        place = tmp_path / "chroma"
+    client = chromadb.PersistentClient(place)
+    found = client.get_collection(client.list_collections()[0].name, embedding_function=None).get()
+    client.close()
+    assert found["documents"] == (["年假五天。"] if keep_texts else [None])
+    assert found["metadatas"][0]["source"] == "假期"
 
 
 def test_records_survive_when_the_store_is_opened_again(tmp_path):
