@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     chroma_texts: bool = Field(
         default=True,
         description="whether Chroma keeps texts too, which only other programs need that read its collections; without "
-        "them ingesting takes half the time and Chroma a third of the space",
+        "them ingesting takes about half the time, and Chroma a quarter of the space",
     )
     host: str = Field(
         default="127.0.0.1", min_length=1, description="address to listen on; beyond this machine only with an API key"

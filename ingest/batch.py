@@ -35,7 +35,7 @@ FIRST_CHUNKS = 128
 BATCH_CHUNKS = 512
 """Chunks written together: few enough that a stop costs little, enough that commits cost little."""
 BULK_CHUNKS = 2048
-"""The same where nobody waits for an answer: Chroma then takes 5 % less, but holds Python's lock for seconds."""
+"""The same where nobody waits for an answer: fewer commits, but each call of Chroma holds Python's lock for seconds."""
 GROW_BELOW_S = 2.5
 """Batches grow while one takes less, in seconds: a slow embedder gains nothing, and progress would stand still."""
 CALL_SLACK = 1.25
