@@ -74,6 +74,7 @@ def main() -> None:
 
 def _work(task: Task) -> None:
     # More than one batch, and more than one call of Chroma, in a document of 90 chunks.
+    ingest_batch.FIRST_CHUNKS = 12
     ingest_batch.BATCH_CHUNKS = ingest_batch.BULK_CHUNKS = 24
     if task.step is not None:
         arm(next(step for step in STEPS if step.name == task.step), task.when, task.nth)
