@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import psutil
 
-import ingest.batch
+import ingest.publish
+import ingest.ready
 import ingest.sandbox.ahead
 import ingest.sandbox.child
 import ingest.sandbox.wire
@@ -138,7 +139,7 @@ def watch_steps(steps: Steps, data: DataFolder) -> None:
     steps.wrap(ingest.sandbox.child.Child, "receive", "worker: unpack")
     steps.wrap(ingest.sandbox.child.Child, "close", "worker: end")
     steps.wrap(concurrent.futures.Future, "result", "wait for vectors")
-    steps.wrap(ingest.batch, "vector_key", "vector keys")
+    steps.wrap(ingest.ready, "vector_key", "vector keys")
     steps.wrap_block(data.originals, "putting", "originals")
     steps.wrap(data.catalog, "build_versions", "catalog: chunks")
     steps.wrap(data.catalog, "get_vectors", "catalog: vectors")
@@ -146,7 +147,7 @@ def watch_steps(steps: Steps, data: DataFolder) -> None:
     steps.wrap(data.catalog, "publish", "catalog: publish")
     steps.wrap(data.vectors, "add", "Chroma")
     steps.wrap_block(data.keyword, "adding", "keyword: write")
-    steps.wrap(ingest.batch, "_indexed_texts", "keyword: tokens")
+    steps.wrap(ingest.publish, "tokens_of", "keyword: tokens")
     assert data.embedder is not None
     steps.wrap(data.embedder, "embed_batch", "embedder")
 

@@ -12,22 +12,22 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from ingest.embedding import embed_missing, keep_vectors
+from ingest.embedding import embed_missing
 from ingest.errors import FileVanishedError, IngestError
 from ingest.jobs.progress import LiveCounts
+from ingest.jobs.teller import JobTeller
 from ingest.overlap import Overlap
+from ingest.publish import publish
+from ingest.ready import Ready, embedded_texts, with_keys
 from ingest.report import IngestFailure, IngestProgress, IngestReport, Stage
-from ingest.sandbox.parse import indexed_texts
-from retrieval.catalog import BuiltVersion, JobDone, KnownSource, NewVersion, vector_key
+from retrieval.catalog import KnownSource
 from retrieval.data_folder import DataFolder
 from retrieval.errors import HuoziError
-from retrieval.models import Chunk, Collection, embedded_text
+from retrieval.models import Collection
 from retrieval.protocols import Vectors
 
 FIRST_CHUNKS = 128
@@ -46,23 +46,6 @@ BATCHES_AHEAD = 1
 
 _log = logging.getLogger(__name__)
 Progress = Callable[[IngestProgress], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A parsed document, waiting for its batch.
-
-    Args:
-        version: What goes into the catalog.
-        data: Its original bytes; None where they are stored already.
-        indexed_texts: For each span its tokens for the keyword index, where they are made already.
-        job_id: The job that ends when this is visible, and without which it does not become so; None: no job's.
-    """
-
-    version: NewVersion
-    data: bytes | None
-    indexed_texts: tuple[str, ...] | None = None
-    job_id: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -124,7 +107,7 @@ class Run:
         self.failures: list[Failure] = []
         self.renamed: set[str] = set()  # Sources that are known under another name since this run began.
         self._progress = progress
-        self._live = live
+        self._teller = JobTeller(live)
         self._batch: list[Ready] = []
         self._sources: set[str] = set()  # Of the batch.
         self._batch_chunks = FIRST_CHUNKS
@@ -250,7 +233,8 @@ class Run:
     def _prepare(self, batch: _Batch) -> _Batch:
         """Embed a batch and store its originals: all that needs no turn at writing."""
         started = time.monotonic()
-        batch.items = [self._with_keys(item) for item in batch.items]
+        embedder = None if self._folder.vectors is None else self.collection.embedder
+        batch.items = [with_keys(item, embedder) for item in batch.items]
         originals = {item.version.content_hash: item.data for item in batch.items if item.data is not None}
         with self._folder.originals.putting(originals):
             batch.found = self._embed(batch.items)
@@ -261,7 +245,7 @@ class Run:
         """Write a batch: catalog unseen, indexes, switch, old ones out."""
         started = time.monotonic()
         with self._folder.writing:
-            self._write([item for item in batch.items if not self._is_cancelled(item)], batch.found)
+            self._write([item for item in batch.items if not self._teller.is_cancelled(item)], batch.found)
         self._opened.remove(batch)
         batch.kept.close()
         self._files_done += len(batch.items)
@@ -286,8 +270,18 @@ class Run:
         self._folder.sweep_leftovers()
         if not batch:
             return
+        self.tell("index")
+        # What was put together before questions came is written in smaller pieces since.
+        size = BATCH_CHUNKS if self._folder.answers_meanwhile else self._batch_chunks
         try:
-            published, chunks = self._publish(batch, found)
+            published = publish(
+                self._folder,
+                self.collection.collection_id,
+                batch,
+                found,
+                chunks_a_call=int(CALL_SLACK * size),
+                teller=self._teller,
+            )
         except BaseException:
             self.clean()
             raise
@@ -296,42 +290,7 @@ class Run:
             self._folder.sweep_leftovers()
         self.report.updated += len(replaced)
         self.report.added += len(published) - len(replaced)
-        self.report.chunks += chunks
-
-    def _publish(self, batch: Sequence[Ready], found: Mapping[bytes, Vectors]) -> tuple[list[BuiltVersion], int]:
-        """Bring a batch from the catalog, unseen, through the indexes to the switch.
-
-        Returns:
-            The versions that are visible now, without those of jobs that were cancelled meanwhile; their chunks.
-        """
-        catalog, collection_id = self._folder.catalog, self.collection.collection_id
-        versions = [item.version for item in batch]
-        self._keep_again([key for version in versions for key in version.vector_keys or () if key], found)
-        built = catalog.build_versions(collection_id, versions, lambda _chunk: None)
-        chunks = [chunk for version in built for chunk in version.chunks]
-        keys = [key for version in built for key in version.vector_keys if key is not None]
-        self.tell("index")
-        self._tell_jobs(batch, "index")
-        # The keyword index works on threads of its own while Chroma holds Python's lock.
-        with self._folder.keyword.adding(collection_id, chunks, _indexed_texts(batch)):
-            if self._folder.vectors is not None:
-                self._add_vectors(batch, chunks, keys, found)
-        done = [_job_done(item, version) for item, version in zip(batch, built, strict=True)]
-        published = set(catalog.publish([version.version_id for version in built], [one for one in done if one]))
-        catalog.jobs.changes.bump()
-        visible = [version for version in built if version.version_id in published]
-        return visible, sum(len(version.chunks) for version in visible)
-
-    def _add_vectors(
-        self, batch: Sequence[Ready], chunks: Sequence[Chunk], keys: Sequence[bytes], found: Mapping[bytes, Vectors]
-    ) -> None:
-        assert self._folder.vectors is not None
-        # What was put together before questions came is written in smaller pieces since.
-        most = int(CALL_SLACK * (BATCH_CHUNKS if self._folder.answers_meanwhile else self._batch_chunks))
-        for i in range(0, len(chunks), most):
-            matrix = np.stack([found[key] for key in keys[i : i + most]])
-            self._folder.vectors.add(self.collection.collection_id, chunks[i : i + most], matrix)
-            self._tell_indexed(batch, i + most)
+        self.report.chunks += sum(len(version.chunks) for version in published)
 
     def _next_size(self, n_chunks: int, seconds: float) -> int:
         """Return how many chunks the next batch may have, after one of `n_chunks` that took `seconds`."""
@@ -352,95 +311,31 @@ class Run:
                 there.append(item)
         return there
 
-    def _with_keys(self, item: Ready) -> Ready:
-        """Return a document with the key of each chunk's vector."""
-        version = item.version
-        if version.vector_keys is not None:
-            return item
-        keys: tuple[bytes | None, ...] = (None,) * len(version.spans)
-        if self._folder.vectors is not None:
-            keys = tuple(vector_key(self.collection.embedder, text) for text in _embedded_texts(version))
-        return replace(item, version=replace(version, vector_keys=keys))
-
     def _embed(self, batch: Sequence[Ready]) -> dict[bytes, Vectors]:
         """Return the vectors of a batch's chunks by key, from the catalog where the text was embedded before."""
         embedder = self._folder.embedder
         if embedder is None or self._folder.vectors is None:
-            self._tell_jobs(batch, "embed")
+            self._teller.stage(batch, "embed")
             return {}
         owners: dict[bytes, list[Ready]] = {}
         texts: dict[bytes, str] = {}
         for item in batch:
-            for key, text in zip(item.version.vector_keys or (), _embedded_texts(item.version), strict=True):
+            for key, text in zip(item.version.vector_keys or (), embedded_texts(item.version), strict=True):
                 assert key is not None
                 owners.setdefault(key, []).append(item)
                 texts[key] = text
         found = self._folder.catalog.get_vectors(list(texts))
         n_embedded = Counter(item.job_id for key in found for item in owners[key])
         self._n_embedded += n_embedded.total()
-        self._tell_embedded(batch, n_embedded)
+        self._teller.embedded(batch, n_embedded)
 
         def is_wanted(key: bytes) -> bool:
-            return not self._is_stopped and not all(self._is_cancelled(item) for item in owners[key])
+            return not self._is_stopped and not all(self._teller.is_cancelled(item) for item in owners[key])
 
         self.tell("embed")
         for keys in embed_missing(self._folder, embedder, texts, found, is_wanted):
             n_embedded.update(item.job_id for key in keys for item in owners[key])
             self._n_embedded += sum(len(owners[key]) for key in keys)
             self.tell("embed")
-            self._tell_embedded([item for key in keys for item in owners[key]], n_embedded)
+            self._teller.embedded([item for key in keys for item in owners[key]], n_embedded)
         return found
-
-    def _keep_again(self, keys: Sequence[bytes], found: Mapping[bytes, Vectors]) -> None:
-        """Keep those vectors again that a deletion beside took out before a chunk of ours needed them."""
-        there = self._folder.catalog.has_vectors(keys)
-        keep_vectors(self._folder, {key: found[key] for key in keys if key not in there})
-
-    def _is_cancelled(self, item: Ready) -> bool:
-        return self._live is not None and item.job_id is not None and self._live.is_cancelled(item.job_id)
-
-    def _tell_embedded(self, items: Sequence[Ready], n_embedded: Mapping[str | None, int]) -> None:
-        if self._live is not None:
-            for job_id in {item.job_id for item in items} - {None}:
-                assert job_id is not None
-                self._live.tell(job_id, "embed", embedded=n_embedded[job_id])
-
-    def _tell_indexed(self, batch: Sequence[Ready], n_indexed: int) -> None:
-        """Tell each job how many of its chunks are among a batch's first ones."""
-        for item in batch:
-            n_chunks = len(item.version.spans)
-            if self._live is not None and item.job_id is not None:
-                self._live.tell(item.job_id, "index", indexed=max(0, min(n_indexed, n_chunks)))
-            n_indexed -= n_chunks
-
-    def _tell_jobs(self, items: Sequence[Ready], stage: str) -> None:
-        if self._live is not None:
-            for item in items:
-                if item.job_id is not None:
-                    self._live.tell(item.job_id, stage)
-
-
-def _job_done(item: Ready, version: BuiltVersion) -> JobDone | None:
-    """Return what a document's job ends with."""
-    if item.job_id is None:
-        return None
-    n_chunks = len(version.chunks)
-    n_embedded = sum(key is not None for key in version.vector_keys)
-    counts = {"bytes": item.version.size, "chunks": n_chunks, "embedded": n_embedded, "indexed": n_chunks}
-    return JobDone(item.job_id, version.version_id, version.document_id, counts)
-
-
-def _embedded_texts(version: NewVersion) -> Iterator[str]:
-    """Yield what the embedder sees of each chunk."""
-    title, text = version.document.title, version.document.text
-    for span in version.spans:
-        yield embedded_text(title, span.heading, text[span.start : span.end])
-
-
-def _indexed_texts(batch: Sequence[Ready]) -> list[str]:
-    """Return every chunk's tokens, in order; made here where no worker has made them."""
-    texts: list[str] = []
-    for item in batch:
-        document, spans = item.version.document, item.version.spans
-        texts += item.indexed_texts or indexed_texts(document, spans)
-    return texts

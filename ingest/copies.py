@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from ingest.batch import Ready
 from ingest.loaders.base import retitled
 from ingest.loaders.formats import suffix_of
+from ingest.ready import Ready
 from retrieval.catalog import LiveVersion, NewVersion
 from retrieval.data_folder import DataFolder
 from retrieval.models import Collection

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
-from ingest.batch import Progress, Ready, Run
+from ingest.batch import Progress, Run
 from ingest.contents import read_contents
 from ingest.copies import Copies
 from ingest.errors import IngestError
@@ -17,6 +17,7 @@ from ingest.jobs.failures import record_failures
 from ingest.loaders.formats import suffix_of
 from ingest.moves import Rename, find_moves, rename
 from ingest.ocr.availability import is_on, require, with_pictures
+from ingest.ready import Ready
 from ingest.recipe import UNREAD, recipe_made, recipe_of
 from ingest.records import TextRecord
 from ingest.report import IngestReport

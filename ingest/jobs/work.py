@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ingest.batch import Ready, Run
+from ingest.batch import Run
 from ingest.contents import read_contents
 from ingest.errors import FileVanishedError, IngestError, UnreadableError
 from ingest.jobs.enqueue import ATTRIBUTES
@@ -18,6 +18,7 @@ from ingest.jobs.queue import delay_s, may_try_again, told
 from ingest.jobs.turns import Turn
 from ingest.jobs.unpack import is_archive, unpack
 from ingest.ocr.availability import is_on
+from ingest.ready import Ready
 from ingest.recipe import recipe_made, recipe_of
 from ingest.report import IngestProgress
 from ingest.sandbox.ahead import Parser

@@ -6,7 +6,8 @@ import pytest
 
 import ingest.batch
 from ingest import Ingestor, TextRecord
-from ingest.batch import Ready, Run
+from ingest.batch import Run
+from ingest.ready import Ready
 from ingest.settings import IngestSettings, SplitSettings
 from retrieval.catalog import NewVersion
 from retrieval.doctor import check

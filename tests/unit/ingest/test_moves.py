@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from ingest import Ingestor
-from ingest.batch import Ready, Run
+from ingest.batch import Run
 from ingest.errors import EmptiedFolderError
+from ingest.ready import Ready
 from ingest.recipe import recipe_of
 from ingest.sandbox.ahead import Parser
 from ingest.settings import IngestSettings

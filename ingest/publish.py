@@ -1,0 +1,83 @@
+"""Bring a batch from the catalog, unseen, through the indexes to the switch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ingest.embedding import keep_vectors
+from ingest.jobs.teller import JobTeller
+from ingest.ready import Ready, tokens_of
+from retrieval.catalog import BuiltVersion, JobDone
+from retrieval.data_folder import DataFolder
+from retrieval.models import Chunk
+from retrieval.protocols import Vectors
+
+
+def publish(
+    folder: DataFolder,
+    collection_id: str,
+    batch: Sequence[Ready],
+    found: Mapping[bytes, Vectors],
+    *,
+    chunks_a_call: int,
+    teller: JobTeller,
+) -> list[BuiltVersion]:
+    """Write a batch whose vectors are there; nobody else writes meanwhile.
+
+    Args:
+        folder: The open data folder.
+        collection_id: Where it goes.
+        batch: The documents, with the keys of their vectors.
+        found: The vectors by key, each (dim,) float32.
+        chunks_a_call: Most chunks that the vector store gets at a time.
+        teller: Tells the documents' jobs.
+
+    Returns:
+        The versions that are visible now, without those of jobs that were cancelled meanwhile. When this raises, what
+        it wrote is to be swept.
+    """
+    catalog = folder.catalog
+    versions = [item.version for item in batch]
+    _keep_again(folder, [key for version in versions for key in version.vector_keys or () if key], found)
+    built = catalog.build_versions(collection_id, versions, lambda _chunk: None)
+    chunks = [chunk for version in built for chunk in version.chunks]
+    keys = [key for version in built for key in version.vector_keys if key is not None]
+    teller.stage(batch, "index")
+    # The keyword index works on threads of its own while Chroma holds Python's lock.
+    with folder.keyword.adding(collection_id, chunks, tokens_of(batch)):
+        for i in range(0, len(chunks) if folder.vectors is not None else 0, chunks_a_call):
+            _add_vectors(folder, collection_id, chunks[i : i + chunks_a_call], keys[i : i + chunks_a_call], found)
+            teller.indexed(batch, i + chunks_a_call)
+    done = [_job_done(item, version) for item, version in zip(batch, built, strict=True)]
+    published = set(catalog.publish([version.version_id for version in built], [one for one in done if one]))
+    catalog.jobs.changes.bump()
+    return [version for version in built if version.version_id in published]
+
+
+def _add_vectors(
+    folder: DataFolder,
+    collection_id: str,
+    chunks: Sequence[Chunk],
+    keys: Sequence[bytes],
+    found: Mapping[bytes, Vectors],
+) -> None:
+    assert folder.vectors is not None
+    folder.vectors.add(collection_id, chunks, np.stack([found[key] for key in keys]))
+
+
+def _keep_again(folder: DataFolder, keys: Sequence[bytes], found: Mapping[bytes, Vectors]) -> None:
+    """Keep those vectors again that a deletion beside took out before a chunk of ours needed them."""
+    there = folder.catalog.has_vectors(keys)
+    keep_vectors(folder, {key: found[key] for key in keys if key not in there})
+
+
+def _job_done(item: Ready, version: BuiltVersion) -> JobDone | None:
+    """Return what a document's job ends with."""
+    if item.job_id is None:
+        return None
+    n_chunks = len(version.chunks)
+    n_embedded = sum(key is not None for key in version.vector_keys)
+    counts = {"bytes": item.version.size, "chunks": n_chunks, "embedded": n_embedded, "indexed": n_chunks}
+    return JobDone(item.job_id, version.version_id, version.document_id, counts)
