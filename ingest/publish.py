@@ -11,7 +11,6 @@ from ingest.jobs.teller import JobTeller
 from ingest.ready import Ready, tokens_of
 from retrieval.catalog import BuiltVersion, JobDone
 from retrieval.data_folder import DataFolder
-from retrieval.models import Chunk
 from retrieval.protocols import Vectors
 
 
@@ -41,30 +40,21 @@ def publish(
     catalog = folder.catalog
     versions = [item.version for item in batch]
     _keep_again(folder, [key for version in versions for key in version.vector_keys or () if key], found)
-    built = catalog.build_versions(collection_id, versions, lambda _chunk: None)
+    built = catalog.build_versions(collection_id, versions)
     chunks = [chunk for version in built for chunk in version.chunks]
     keys = [key for version in built for key in version.vector_keys if key is not None]
     teller.stage(batch, "index")
     # The keyword index works on threads of its own while Chroma holds Python's lock.
     with folder.keyword.adding(collection_id, chunks, tokens_of(batch)):
-        for i in range(0, len(chunks) if folder.vectors is not None else 0, chunks_a_call):
-            _add_vectors(folder, collection_id, chunks[i : i + chunks_a_call], keys[i : i + chunks_a_call], found)
-            teller.indexed(batch, i + chunks_a_call)
+        if folder.vectors is not None:
+            for i in range(0, len(chunks), chunks_a_call):
+                matrix = np.stack([found[key] for key in keys[i : i + chunks_a_call]])
+                folder.vectors.add(collection_id, chunks[i : i + chunks_a_call], matrix)
+                teller.indexed(batch, i + chunks_a_call)
     done = [_job_done(item, version) for item, version in zip(batch, built, strict=True)]
     published = set(catalog.publish([version.version_id for version in built], [one for one in done if one]))
     catalog.jobs.changes.bump()
     return [version for version in built if version.version_id in published]
-
-
-def _add_vectors(
-    folder: DataFolder,
-    collection_id: str,
-    chunks: Sequence[Chunk],
-    keys: Sequence[bytes],
-    found: Mapping[bytes, Vectors],
-) -> None:
-    assert folder.vectors is not None
-    folder.vectors.add(collection_id, chunks, np.stack([found[key] for key in keys]))
 
 
 def _keep_again(folder: DataFolder, keys: Sequence[bytes], found: Mapping[bytes, Vectors]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from retrieval.catalog.database import as_json
 from retrieval.errors import HuoziError
 
 State = Literal["queued", "running", "completed", "failed", "cancelled"]
@@ -94,30 +95,30 @@ def job_error(error: HuoziError) -> dict[str, Any]:
     return told if error.hint is None else told | {"hint": {"en": error.hint.en, "zh": error.hint.zh}}
 
 
-def row_of(record: JobRecord) -> dict[str, Any]:
-    """Return the columns of a job (pure)."""
-    return {
-        "id": record.job_id,
-        "collection_id": record.collection_id,
-        "batch_id": record.batch_id,
-        "origin": record.origin,
-        "source_id": record.source_id,
-        "source": record.source,
-        "document_id": record.document_id,
-        "content_hash": record.content_hash,
-        "size": record.size,
-        "options": dict(record.options),
-        "state": record.state,
-        "stage": record.stage,
-        "counts": dict(record.counts),
-        "attempts": record.attempts,
-        "not_before": record.not_before,
-        "is_cancelled": int(record.is_cancelled),
-        "error": None if record.error is None else dict(record.error),
-        "created_at": record.created_at,
-        "started_at": record.started_at,
-        "finished_at": record.finished_at,
-    }
+def row_of(record: JobRecord) -> tuple[Any, ...]:
+    """Return the values of the table's columns, in their order, as SQLite stores them (pure)."""
+    return (
+        record.job_id,
+        record.collection_id,
+        record.batch_id,
+        record.origin,
+        record.source_id,
+        record.source,
+        record.document_id,
+        record.content_hash,
+        record.size,
+        as_json(dict(record.options)),
+        record.state,
+        record.stage,
+        as_json(dict(record.counts)),
+        record.attempts,
+        record.not_before,
+        int(record.is_cancelled),
+        None if record.error is None else as_json(dict(record.error)),
+        record.created_at,
+        record.started_at,
+        record.finished_at,
+    )
 
 
 def record_of(row: Any) -> JobRecord:

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from retrieval.catalog import job_steps
+from retrieval.catalog.bulk import insert_rows
 from retrieval.catalog.database import Database
 from retrieval.catalog.job_changes import ChangeCounter
 from retrieval.catalog.job_record import (
@@ -64,8 +65,7 @@ class JobTable:
                 done = {"state": COMPLETED, "stage": "done", "finished_at": time.time(), "error": None}
                 if not connection.execute(jobs.update().where(*running).values(**done)).rowcount:
                     return False
-            if records:
-                connection.execute(jobs.insert(), [row_of(record) for record in records])
+            insert_rows(connection, jobs, [row_of(record) for record in records])
         self.changes.bump()
         return True
 
@@ -291,8 +291,7 @@ class JobTable:
         with self._db.write() as connection:
             for i in range(0, len(gone), SQL_BATCH):
                 connection.execute(jobs.delete().where(is_sync, jobs.c.source_id.in_(gone[i : i + SQL_BATCH])))
-            if records:
-                connection.execute(jobs.insert(), [row_of(record) for record in records])
+            insert_rows(connection, jobs, [row_of(record) for record in records])
         self.changes.bump()
 
     def still_running(self) -> set[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ class NewVersion:
         size: Bytes of the original.
         document_id: What a new document is called; None: an id made of collection and source_id. One that is there
             keeps its own.
-        vector_keys: Of the vectors that its chunks take over from the same text; None: as `key_of` says.
+        vector_keys: Of each chunk's vector; None: not made yet, or there are no vectors.
     """
 
     source_id: str
@@ -90,15 +90,12 @@ class VersionTable:
 
     _db: Database
 
-    def build_versions(
-        self, collection_id: str, new: Sequence[NewVersion], key_of: Callable[[Chunk], bytes | None]
-    ) -> list[BuiltVersion]:
+    def build_versions(self, collection_id: str, new: Sequence[NewVersion]) -> list[BuiltVersion]:
         """Write versions with their chunks, unseen by any search until `publish`.
 
         Args:
             collection_id: Where they belong.
             new: The versions, of different sources.
-            key_of: Gives the key of a chunk's vector; None without an embedder.
 
         Returns:
             What was built, in the order of `new`.
@@ -120,7 +117,7 @@ class VersionTable:
                 made = _make_chunks(document_id, version_id, item)
                 version_rows.append(_version_row(version_id, document_id, number, item, now))
                 text_rows.append((version_id, item.document.text))
-                keys = item.vector_keys or tuple(map(key_of, made))
+                keys = item.vector_keys or (None,) * len(made)
                 chunk_rows += map(_chunk_row, made, keys)
                 built.append(BuiltVersion(document_id, version_id, made, number > 1, keys))
             insert_rows(connection, documents, document_rows, or_ignore=True)

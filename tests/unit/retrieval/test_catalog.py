@@ -1,5 +1,6 @@
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from retrieval.errors import (
     DocumentNotFoundError,
     NotFoundError,
 )
-from retrieval.models import Document, Span
+from retrieval.models import Document, Span, embedded_text
 
 TEXT = "第一条 年假五天。\n第二条 病假按𠮷田条例。"
 
@@ -42,8 +43,14 @@ def new_version(source: str = "a.md", *, text: str = TEXT, content_hash: str = "
     return NewVersion(source, source, document, spans, content_hash, "r1", "text/markdown", len(text.encode()))
 
 
+def with_keys(version: NewVersion) -> NewVersion:
+    title, text = version.document.title, version.document.text
+    embedded = [embedded_text(title, span.heading, text[span.start : span.end]) for span in version.spans]
+    return replace(version, vector_keys=tuple(vector_key("fake", one) for one in embedded))
+
+
 def publish(catalog: Catalog, collection_id: str, *new: NewVersion):
-    built = catalog.build_versions(collection_id, new, lambda chunk: vector_key("fake", chunk.embedded_text))
+    built = catalog.build_versions(collection_id, [with_keys(version) for version in new])
     catalog.publish([version.version_id for version in built])
     return built
 
@@ -59,7 +66,7 @@ def test_chunk_slices_back_to_the_parsed_text(catalog):
 
 def test_version_is_unseen_until_published(catalog):
     collection = catalog.create_collection("c", "none", 0)
-    (built,) = catalog.build_versions(collection.collection_id, [new_version()], lambda _: None)
+    (built,) = catalog.build_versions(collection.collection_id, [new_version()])
     ids = [chunk.chunk_id for chunk in built.chunks]
     assert catalog.live_chunks(collection.collection_id, ids) == {}
     assert catalog.list_documents(collection.collection_id) == []

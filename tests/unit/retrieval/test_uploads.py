@@ -29,7 +29,7 @@ def live(catalog: Catalog, collection_id: str, source_id: str, document_id: str 
         6,
         document_id,
     )
-    (built,) = catalog.build_versions(collection_id, [version], lambda _: None)
+    (built,) = catalog.build_versions(collection_id, [version])
     catalog.publish([built.version_id])
     return built.document_id
 
