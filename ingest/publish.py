@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from ingest.ready import Ready, tokens_of
 from retrieval.catalog import BuiltVersion, JobDone
 from retrieval.data_folder import DataFolder
 from retrieval.protocols import Vectors
+
+CHECKPOINT_CHUNKS = 256
+"""A smaller batch leaves it to SQLite, which does it at a commit once there is enough."""
 
 
 def publish(
@@ -44,8 +48,9 @@ def publish(
     chunks = [chunk for version in built for chunk in version.chunks]
     keys = [key for version in built for key in version.vector_keys if key is not None]
     teller.stage(batch, "index")
-    # The keyword index works on threads of its own while Chroma holds Python's lock.
-    with folder.keyword.adding(collection_id, chunks, tokens_of(batch)):
+    # The keyword index and SQLite work on threads of their own while Chroma holds Python's lock.
+    aside = catalog.checkpointing() if len(chunks) >= CHECKPOINT_CHUNKS else nullcontext()
+    with folder.keyword.adding(collection_id, chunks, tokens_of(batch)), aside:
         if folder.vectors is not None:
             for i in range(0, len(chunks), chunks_a_call):
                 matrix = np.stack([found[key] for key in keys[i : i + chunks_a_call]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from retrieval.catalog.answers import AnswerTable, TraceRecord
@@ -70,6 +70,10 @@ class Catalog(CollectionTable, DocumentTable, VersionTable, SourceTable, VectorT
         """Let nothing be written while a block runs; for milliseconds, as all who write wait."""
         with self._db.standstill():
             yield
+
+    def checkpointing(self) -> AbstractContextManager[None]:
+        """Bring what is committed from SQLite's log into its file while a block runs, which no commit then has to."""
+        return self._db.checkpointing()
 
     def close(self) -> None:
         """Close every connection."""

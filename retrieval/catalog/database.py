@@ -6,13 +6,14 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, OperationalError
 
+from retrieval.beside import Beside
 from retrieval.errors import CatalogError, CatalogVersionError, DataFolderError, Message
 
 HEAD = "0006"
@@ -26,7 +27,7 @@ _PRAGMAS = (
     "foreign_keys = ON",
     "temp_store = MEMORY",
     # A batch of an ingestion is some 2,500 pages in three transactions: at the default of 1,000 pages each would end
-    # with a checkpoint, which waits for the disk.
+    # with a checkpoint, which waits for the disk. See `checkpointing`.
     "wal_autocheckpoint = 4000",
 )
 as_json = json.JSONEncoder(ensure_ascii=False).encode
@@ -92,6 +93,15 @@ class Database:
         with self._write_lock:
             yield
 
+    @contextmanager
+    def checkpointing(self) -> Iterator[None]:
+        """Bring what is committed from the log into the file while a block runs, so that no commit has to: 0.1 s."""
+        checkpoint = Beside(self._checkpoint)
+        try:
+            yield
+        finally:
+            checkpoint.wait()
+
     def check(self) -> None:
         """Raise CatalogError if the file cannot be read or fails SQLite's own quick check."""
         with self.read() as connection:
@@ -102,6 +112,11 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    def _checkpoint(self) -> None:
+        # What cannot be copied now stays in the log, where it is as safe; a commit that fails says so itself.
+        with suppress(CatalogError):
+            self.fetch("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _migrate(self) -> None:
         found = self._revision()

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import tantivy
 
+from retrieval.beside import Beside
 from retrieval.errors import DataFolderError, KeywordIndexError, Message
-from retrieval.keyword.beside import Beside
 from retrieval.keyword.tokens import indexed_text
 from retrieval.models import Chunk, Hit
 

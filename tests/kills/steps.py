@@ -42,7 +42,7 @@ STEPS = (
     Step("keep vectors", "retrieval.catalog.vectors:VectorTable.put_vectors", WRITES),
     Step("build versions", "retrieval.catalog.versions:VersionTable.build_versions", WRITES),
     Step("add keywords", "retrieval.keyword.index:TantivyIndex.adding", WRITES, ("before", "inside", "after")),
-    Step("commit keywords", "retrieval.keyword.beside:Beside.wait", (*WRITES, "delete"), ("before", "after")),
+    Step("commit keywords", "retrieval.beside:Beside.wait", (*WRITES, "delete"), ("before", "after")),
     Step("add vectors", "retrieval.chroma:ChromaStore.add", WRITES),
     Step("one call of Chroma", "chromadb.api.models.Collection:Collection.add", WRITES),
     Step("restore vectors", "retrieval.chroma:ChromaStore.upsert", ("lose_vectors",)),

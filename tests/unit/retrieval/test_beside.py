@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from retrieval.keyword.beside import Beside
+from retrieval.beside import Beside
 
 
 def test_call_runs_while_the_maker_goes_on():
