@@ -304,28 +304,36 @@ class _Pipe:
         self._stream = stream
         self._wait = wait
         self._fd = stream.fileno()
-        self._buffer = bytearray()
+        # Filled again and again: a new megabyte for each read costs more than the read.
+        self._room = memoryview(bytearray(wire.BUFFER_BYTES if stream.readable() else 0))
+        self._first = self._last = 0
         self._ready = select.poll()
         self._ready.register(self._fd, select.POLLIN if stream.readable() else select.POLLOUT)
         os.set_blocking(self._fd, False)
         _widen(self._fd)
 
     def has_data(self, timeout_s: float) -> bool:
-        return bool(self._buffer or self._ready.poll(timeout_s * 1000))
+        return bool(self._first < self._last or self._ready.poll(timeout_s * 1000))
 
     def read(self, size: int) -> bytes:
-        while len(self._buffer) < size:
+        pieces: list[bytes] = []
+        while size and self._fill():
+            piece = bytes(self._room[self._first : min(self._last, self._first + size)])
+            self._first += len(piece)
+            size -= len(piece)
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _fill(self) -> bool:
+        """See that there is something to take; returns False at the end."""
+        while self._first == self._last:
             try:
-                data = os.read(self._fd, wire.BUFFER_BYTES)
+                self._first, self._last = 0, os.readv(self._fd, [self._room])
             except BlockingIOError:
                 self._wait(self._ready)
                 continue
-            if not data:
-                break
-            self._buffer += data
-        taken = bytes(self._buffer[:size])
-        del self._buffer[:size]
-        return taken
+            return self._last > 0
+        return True
 
     def write(self, data: bytes) -> None:
         rest = memoryview(data)
