@@ -71,6 +71,8 @@ def build(settings: Settings, *, purpose: str = "serve", url: str | None = None)
     from assistant.trace_log import TraceLog
     from retrieval.data_folder import DataFolder
 
+    if purpose == "ingest":
+        prepare_parsing(settings)
     folder = DataFolder.open(settings.retrieval(), purpose=purpose, url=url)
     try:
         traces = TraceLog(folder.catalog.answers, settings.trace)
@@ -102,6 +104,13 @@ def ingest_settings(settings: Settings) -> IngestSettings:
 
     load = settings.parse.model_copy(update={"ocr": settings.ocr})
     return IngestSettings(max_upload_mb=settings.max_upload_mb, load=load, jobs=settings.jobs)
+
+
+def prepare_parsing(settings: Settings) -> None:
+    """Let a parser start on another core while this one opens the data folder: as long as that takes."""
+    from ingest.sandbox.ahead import prepare
+
+    prepare(ingest_settings(settings))
 
 
 def build_jobs(settings: Settings, folder: DataFolder) -> JobRunner:

@@ -91,7 +91,7 @@ class JobRunner:
             while self._run_next(workers):
                 pass
         finally:
-            workers.close()
+            workers.release()
 
     def _work(self, number: int) -> None:
         workers = _Workers(self._settings if number == 0 else _with_one_worker(self._settings))
@@ -111,7 +111,7 @@ class JobRunner:
         try:
             if self._run_next(workers):
                 return
-            workers.close()  # They are needed only while there is work.
+            workers.release()  # They are needed only while there is work.
             if is_first and self._turns.is_idle:
                 self._idle()
             pause = self._until_next(now)
@@ -187,6 +187,12 @@ class _Workers:
         """Return the parser."""
         self._parser = self._parser or Parser(self._settings)
         return self._parser
+
+    def release(self) -> None:
+        """Leave its workers to whoever needs some next."""
+        parser, self._parser = self._parser, None
+        if parser is not None:
+            parser.release()
 
     def close(self) -> None:
         """End its workers."""

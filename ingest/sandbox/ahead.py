@@ -9,6 +9,7 @@ give is put in order again by waiting for the worker that has the first.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -23,6 +24,7 @@ from ingest.sandbox.capacity import memory_mb, usable_cores, worker_count
 from ingest.sandbox.child import START_TIMEOUT_S, Child, ChildDiedError, can_start
 from ingest.sandbox.lane import Lane, Waiting
 from ingest.sandbox.parse import Parsed, ParseJob, is_plain, parse
+from ingest.sandbox.spares import SPARES
 from ingest.settings import IngestSettings
 
 START_AFTER_FILES = 16
@@ -37,6 +39,14 @@ IDLE_S = 0.1
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+
+
+def prepare(settings: IngestSettings) -> None:
+    """Start a worker for a run that is about to come, while what it writes to is being opened."""
+    if settings.parse_apart == "never" or not _has_cores() or not can_start() or SPARES.has(settings):
+        return
+    with contextlib.suppress(OSError):  # The run says so itself.
+        SPARES.keep(settings, _new_lane(settings))
 
 
 class Parser:
@@ -57,7 +67,7 @@ class Parser:
         self._is_given_up = False
         self._may_start = _may_start(settings)
         # One core gains nothing from a worker beside: there it is for what may do harm alone.
-        self._is_eager = settings.parse_apart == "auto" and (os.cpu_count() or 1) > 1
+        self._is_eager = settings.parse_apart == "auto" and _has_cores()
         self._must_be_apart = settings.parse_apart == "always"
         load = settings.load
         self._most = worker_count(
@@ -100,6 +110,13 @@ class Parser:
         """Stop parsing the document that `idle` is called for, from within it; its outcome is an error."""
         self._is_given_up = True
 
+    def release(self) -> None:
+        """Leave the workers to the next run, or end them."""
+        lanes, self._lanes = self._lanes, []
+        self._bytes_waiting = 0
+        for lane in lanes:
+            SPARES.keep(self._settings, lane)
+
     def close(self) -> None:
         """End the workers."""
         lanes, self._lanes = self._lanes, []
@@ -113,7 +130,10 @@ class Parser:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if error is None:
+            self.release()
+        else:
+            self.close()
 
     def _is_enough(self, n_waiting: int) -> bool:
         if not self._lanes or n_waiting >= AHEAD_FILES or self._bytes_waiting > AHEAD_BYTES:
@@ -195,13 +215,15 @@ class Parser:
         return any(self._is_ready(lane, timeout_s) for lane in list(self._lanes))
 
     def _start(self) -> Lane[Any] | None:
-        try:
-            child = Child(self._settings)
-        except OSError as exc:
-            self._do_without(None, str(exc))
-            return None
-        self._lanes.append(Lane(child, time.monotonic() + START_TIMEOUT_S))
-        return self._lanes[-1]
+        lane = SPARES.take(self._settings)
+        if lane is None:
+            try:
+                lane = _new_lane(self._settings)
+            except OSError as exc:
+                self._do_without(None, str(exc))
+                return None
+        self._lanes.append(lane)
+        return lane
 
     def _is_ready(self, lane: Lane[Any], timeout_s: float = 0.0) -> bool:
         """Tell whether a worker takes jobs; give it up if it died or takes too long."""
@@ -277,6 +299,14 @@ class Parser:
             "ocr_time": load.ocr.max_seconds_per_page,
         }
         return ParserLimitError(job.source, died.limit, most[died.limit])
+
+
+def _has_cores() -> bool:
+    return (os.cpu_count() or 1) > 1
+
+
+def _new_lane(settings: IngestSettings) -> Lane[Any]:
+    return Lane(Child(settings), time.monotonic() + START_TIMEOUT_S)
 
 
 def _may_start(settings: IngestSettings) -> bool:

@@ -123,6 +123,16 @@ class Child:
         return self._process.pid
 
     @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended, nor is about to."""
+        self.n_begun()
+        return not self._has_retired and self._process.poll() is None
+
+    def resume(self) -> None:
+        """Let the clock of its next job begin now, not when its last one did."""
+        self._watched_since = time.monotonic()
+
+    @property
     def has_retired(self) -> bool:
         """Whether it ended of itself after a document, to make room for a fresh one; see `n_begun`."""
         return self._has_retired

@@ -58,6 +58,16 @@ class Lane(Generic[_T]):
         """Whether the first document it has is read and being split."""
         return self._child.n_begun() - self._n_answered == 1 and self._child.is_splitting
 
+    @property
+    def is_spare(self) -> bool:
+        """Whether it has answered all that it was given and could be given more, maybe once it has started."""
+        return not self._given and self._child.is_alive
+
+    def resume(self) -> bool:
+        """Prepare for a run after one that has ended; returns whether the worker is still there."""
+        self._child.resume()
+        return self._child.is_alive
+
     def is_ready(self, timeout_s: float = 0.0) -> bool:
         """Tell whether the worker takes jobs; ask before the first.
 
