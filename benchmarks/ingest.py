@@ -23,6 +23,7 @@ import ingest.ready
 import ingest.sandbox.ahead
 import ingest.sandbox.child
 import ingest.sandbox.wire
+from api.wiring import settle
 from benchmarks.embedder import NAME, register
 from benchmarks.measure import Steps, machine, median, queued_seconds, report, say, stopwatch
 from benchmarks.texts import Texts
@@ -85,6 +86,7 @@ def measure(folder: Path, records: Sequence[TextRecord], *, serving: bool, texts
     settings = RetrievalSettings(data_dir=folder / "data", embedder=NAME, chroma_texts=texts)
     with DataFolder.open(settings) as data:
         assert data.embedder is not None and data.embedder.dim  # loaded before the clock starts
+        settle()  # As `huozi ingest` and `huozi serve` do; for both sides.
         data.answers_meanwhile = serving
         watch_steps(steps, data)
         before, queued = processor_seconds(), queued_seconds()

@@ -90,8 +90,10 @@ def serve(settings: Settings, built: Built, listener: socket.socket, session: Se
     import uvicorn
 
     from api.app import create_app
+    from api.wiring import settle
 
     app = create_app(settings, folder=built.folder, assistant=built.assistant)
+    settle()
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:

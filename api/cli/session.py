@@ -65,8 +65,11 @@ def session_of(ctx: click.Context) -> Session:
 def real_engine(settings: Settings, purpose: str) -> Engine:
     """Open the data folder or reach its owner."""
     from api.engine import open_engine
+    from api.wiring import settle
 
-    return open_engine(settings, purpose=purpose)
+    engine = open_engine(settings, purpose=purpose)
+    settle()
+    return engine
 
 
 def variable_name(name: str) -> str:
