@@ -12,11 +12,11 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from ingest.embedding import embed_missing
+from ingest.embedding import embed_missing, keep_vectors
 from ingest.errors import FileVanishedError, IngestError
 from ingest.jobs.progress import LiveCounts
 from ingest.jobs.teller import JobTeller
@@ -57,6 +57,7 @@ class _Batch:
         hashes: Of their bytes, which nobody removes as unused meanwhile.
         kept: What ends that.
         found: Their vectors by key, once they are embedded.
+        fresh: Those that are not kept yet.
         seconds: How long that took.
     """
 
@@ -64,6 +65,7 @@ class _Batch:
     hashes: set[str]
     kept: ExitStack
     found: dict[bytes, Vectors] = field(default_factory=dict)
+    fresh: dict[bytes, Vectors] = field(default_factory=dict)
     seconds: float = 0.0
 
 
@@ -237,7 +239,7 @@ class Run:
         batch.items = [with_keys(item, embedder) for item in batch.items]
         originals = {item.version.content_hash: item.data for item in batch.items if item.data is not None}
         with self._folder.originals.putting(originals):
-            batch.found = self._embed(batch.items)
+            self._embed(batch)
         batch.seconds = time.monotonic() - started
         return batch
 
@@ -245,7 +247,7 @@ class Run:
         """Write a batch: catalog unseen, indexes, switch, old ones out."""
         started = time.monotonic()
         with self._folder.writing:
-            self._write([item for item in batch.items if not self._teller.is_cancelled(item)], batch.found)
+            self._write([item for item in batch.items if not self._teller.is_cancelled(item)], batch)
         self._opened.remove(batch)
         batch.kept.close()
         self._files_done += len(batch.items)
@@ -262,13 +264,21 @@ class Run:
         opened, self._opened = self._opened, []
         for batch in opened:
             batch.kept.close()
+            self._keep(batch)
         for batch in opened:
             self._folder.originals.remove_unused(batch.hashes, self._folder.catalog.wanted_hashes)
 
-    def _write(self, batch: Sequence[Ready], found: Mapping[bytes, Vectors]) -> None:
-        """Write a batch whose vectors are there; nobody else writes meanwhile."""
+    def _keep(self, batch: _Batch) -> None:
+        """Keep the vectors of a batch that is not written, for the next attempt."""
+        try:
+            keep_vectors(self._folder, batch.fresh)
+        except HuoziError as error:
+            _log.warning("Vectors are made again later: %s", error)
+
+    def _write(self, items: Sequence[Ready], batch: _Batch) -> None:
+        """Write those documents of a batch that are still wanted; nobody else writes meanwhile."""
         self._folder.sweep_leftovers()
-        if not batch:
+        if not items:
             return
         self.tell("index")
         # What was put together before questions came is written in smaller pieces since.
@@ -277,8 +287,9 @@ class Run:
             published = publish(
                 self._folder,
                 self.collection.collection_id,
-                batch,
-                found,
+                items,
+                batch.found,
+                batch.fresh,
                 chunks_a_call=int(CALL_SLACK * size),
                 teller=self._teller,
             )
@@ -286,7 +297,7 @@ class Run:
             self.clean()
             raise
         replaced = [version.document_id for version in published if version.is_update]
-        if replaced or len(published) < len(batch):
+        if replaced or len(published) < len(items):
             self._folder.sweep_leftovers()
         self.report.updated += len(replaced)
         self.report.added += len(published) - len(replaced)
@@ -311,31 +322,30 @@ class Run:
                 there.append(item)
         return there
 
-    def _embed(self, batch: Sequence[Ready]) -> dict[bytes, Vectors]:
-        """Return the vectors of a batch's chunks by key, from the catalog where the text was embedded before."""
+    def _embed(self, batch: _Batch) -> None:
+        """Find the vectors of a batch's chunks, in the catalog where the text was embedded before."""
         embedder = self._folder.embedder
         if embedder is None or self._folder.vectors is None:
-            self._teller.stage(batch, "embed")
-            return {}
+            self._teller.stage(batch.items, "embed")
+            return
         owners: dict[bytes, list[Ready]] = {}
         texts: dict[bytes, str] = {}
-        for item in batch:
+        for item in batch.items:
             for key, text in zip(item.version.vector_keys or (), embedded_texts(item.version), strict=True):
                 assert key is not None
                 owners.setdefault(key, []).append(item)
                 texts[key] = text
-        found = self._folder.catalog.get_vectors(list(texts))
+        found = batch.found = self._folder.catalog.get_vectors(list(texts))
         n_embedded = Counter(item.job_id for key in found for item in owners[key])
         self._n_embedded += n_embedded.total()
-        self._teller.embedded(batch, n_embedded)
+        self._teller.embedded(batch.items, n_embedded)
 
         def is_wanted(key: bytes) -> bool:
             return not self._is_stopped and not all(self._teller.is_cancelled(item) for item in owners[key])
 
         self.tell("embed")
-        for keys in embed_missing(self._folder, embedder, texts, found, is_wanted):
+        for keys in embed_missing(self._folder, embedder, texts, found, batch.fresh, is_wanted):
             n_embedded.update(item.job_id for key in keys for item in owners[key])
             self._n_embedded += sum(len(owners[key]) for key in keys)
             self.tell("embed")
             self._teller.embedded([item for key in keys for item in owners[key]], n_embedded)
-        return found

@@ -1,4 +1,4 @@
-"""Texts -> vectors, each kept in the catalog soon after it is there: a stop costs no embedding twice."""
+"""Texts -> vectors, each kept in the catalog soon after it is there: a stop costs little embedding twice."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def embed_missing(
     embedder: Embedder,
     texts: Mapping[bytes, str],
     found: dict[bytes, Vectors],
+    fresh: dict[bytes, Vectors],
     is_wanted: Callable[[bytes], bool],
 ) -> Iterator[Sequence[bytes]]:
     """Embed what is not in `found`, in full batches, and put it there; yields the keys of each batch.
@@ -34,9 +35,9 @@ def embed_missing(
         embedder: Gives (n, dim) float32 for n texts.
         texts: What to embed, by the keys of its vectors.
         found: Vectors by key, each (dim,) float32; it grows.
+        fresh: Gets those of the last `KEEP_EVERY_S`, which whoever writes the chunks is to keep: that costs less.
         is_wanted: Asked before a text's turn: whether anybody still waits for it.
     """
-    fresh: dict[bytes, Vectors] = {}
     last = time.monotonic()
     by_length = sorted((key for key in texts if key not in found), key=lambda key: -len(texts[key]))
     missing = (key for key in by_length if is_wanted(key))
@@ -47,10 +48,12 @@ def embed_missing(
             found.update(zip(keys, matrix, strict=True))
             if time.monotonic() - last >= KEEP_EVERY_S:
                 keep_vectors(folder, fresh)
-                fresh, last = {}, time.monotonic()
+                fresh.clear()
+                last = time.monotonic()
             yield keys
-    finally:
+    except BaseException:
         keep_vectors(folder, fresh)
+        raise
 
 
 def keep_vectors(folder: DataFolder, vectors: Mapping[bytes, Vectors]) -> None:

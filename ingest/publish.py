@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 
 import numpy as np
 
 from ingest.embedding import keep_vectors
 from ingest.jobs.teller import JobTeller
 from ingest.ready import Ready, tokens_of
+from retrieval.beside import beside
 from retrieval.catalog import BuiltVersion, JobDone
 from retrieval.data_folder import DataFolder
 from retrieval.protocols import Vectors
@@ -23,6 +24,7 @@ def publish(
     collection_id: str,
     batch: Sequence[Ready],
     found: Mapping[bytes, Vectors],
+    fresh: Collection[bytes],
     *,
     chunks_a_call: int,
     teller: JobTeller,
@@ -34,6 +36,7 @@ def publish(
         collection_id: Where it goes.
         batch: The documents, with the keys of their vectors.
         found: The vectors by key, each (dim,) float32.
+        fresh: The keys of those that the catalog does not keep yet.
         chunks_a_call: Most chunks that the vector store gets at a time.
         teller: Tells the documents' jobs.
 
@@ -42,15 +45,18 @@ def publish(
         it wrote is to be swept.
     """
     catalog = folder.catalog
-    versions = [item.version for item in batch]
-    _keep_again(folder, [key for version in versions for key in version.vector_keys or () if key], found)
-    built = catalog.build_versions(collection_id, versions)
+    built = catalog.build_versions(collection_id, [item.version for item in batch])
     chunks = [chunk for version in built for chunk in version.chunks]
     keys = [key for version in built for key in version.vector_keys if key is not None]
     teller.stage(batch, "index")
-    # The keyword index and SQLite work on threads of their own while Chroma holds Python's lock.
-    aside = catalog.checkpointing() if len(chunks) >= CHECKPOINT_CHUNKS else nullcontext()
-    with folder.keyword.adding(collection_id, chunks, tokens_of(batch)), aside:
+    unkept = {key: found[key] for key in _not_kept(folder, keys, fresh)}
+    with ExitStack() as aside:
+        # The keyword index and SQLite work on threads of their own while Chroma holds Python's lock.
+        if unkept:
+            aside.enter_context(beside(lambda: keep_vectors(folder, unkept)))
+        aside.enter_context(folder.keyword.adding(collection_id, chunks, tokens_of(batch)))
+        if len(chunks) >= CHECKPOINT_CHUNKS:
+            aside.enter_context(beside(catalog.checkpoint))
         if folder.vectors is not None:
             for i in range(0, len(chunks), chunks_a_call):
                 matrix = np.stack([found[key] for key in keys[i : i + chunks_a_call]])
@@ -62,10 +68,11 @@ def publish(
     return [version for version in built if version.version_id in published]
 
 
-def _keep_again(folder: DataFolder, keys: Sequence[bytes], found: Mapping[bytes, Vectors]) -> None:
-    """Keep those vectors again that a deletion beside took out before a chunk of ours needed them."""
-    there = folder.catalog.has_vectors(keys)
-    keep_vectors(folder, {key: found[key] for key in keys if key not in there})
+def _not_kept(folder: DataFolder, keys: Sequence[bytes], fresh: Collection[bytes]) -> list[bytes]:
+    """Return the keys of fresh vectors, and of those that a deletion took out before a chunk of ours was there."""
+    older = [key for key in keys if key not in fresh]
+    there = folder.catalog.has_vectors(older) if older else set()
+    return [key for key in keys if key not in there]
 
 
 def _job_done(item: Ready, version: BuiltVersion) -> JobDone | None:

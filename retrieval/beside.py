@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class Beside:
@@ -38,3 +39,18 @@ class Beside:
         except Exception as exc:
             # Without its frames, which would keep the call's owner and what it has open.
             self._error = exc.with_traceback(None)
+
+
+@contextmanager
+def beside(call: Callable[[], object]) -> Iterator[None]:
+    """Make a call while a block runs; raises what it raised, unless the block does.
+
+    Args:
+        call: It should give Python's lock away while it works.
+    """
+    made = Beside(call)
+    try:
+        yield
+    finally:
+        made.wait()
+    made.join()

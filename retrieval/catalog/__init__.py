@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from retrieval.catalog.answers import AnswerTable, TraceRecord
@@ -71,9 +71,9 @@ class Catalog(CollectionTable, DocumentTable, VersionTable, SourceTable, VectorT
         with self._db.standstill():
             yield
 
-    def checkpointing(self) -> AbstractContextManager[None]:
-        """Bring what is committed from SQLite's log into its file while a block runs, which no commit then has to."""
-        return self._db.checkpointing()
+    def checkpoint(self) -> None:
+        """Bring what is committed from SQLite's log into its file, which no commit then has to."""
+        self._db.checkpoint()
 
     def close(self) -> None:
         """Close every connection."""

@@ -286,16 +286,16 @@ def _last_numbers(connection: sa.Connection, document_ids: Sequence[str]) -> dic
 
 
 def _make_chunks(document_id: str, version_id: str, item: NewVersion) -> tuple[Chunk, ...]:
-    text = item.document.text
+    texts = [item.document.text[span.start : span.end] for span in item.spans]
     return tuple(
         Chunk(
-            chunk_id=make_id("", version_id, ordinal, text[span.start : span.end]),
+            chunk_id=make_id("", version_id, ordinal, text),
             document_id=document_id,
             version_id=version_id,
             ordinal=ordinal,
             title=item.document.title,
             source=item.source,
-            text=text[span.start : span.end],
+            text=text,
             start=span.start,
             end=span.end,
             page=span.page,
@@ -303,7 +303,7 @@ def _make_chunks(document_id: str, version_id: str, item: NewVersion) -> tuple[C
             metadata=item.document.metadata,
             sections=span.sections,
         )
-        for ordinal, span in enumerate(item.spans)
+        for ordinal, (span, text) in enumerate(zip(item.spans, texts, strict=True))
     )
 
 

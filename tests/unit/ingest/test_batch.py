@@ -1,6 +1,8 @@
 import hashlib
+import sqlite3
 import threading
 import time
+from contextlib import closing
 
 import pytest
 
@@ -11,6 +13,7 @@ from ingest.ready import Ready
 from ingest.settings import IngestSettings, SplitSettings
 from retrieval.catalog import NewVersion
 from retrieval.doctor import check
+from retrieval.errors import Message, VectorStoreError
 from retrieval.models import Document, Span
 from tests.fakes import FakeEmbedder
 from tests.stores import open_folder
@@ -216,3 +219,34 @@ def test_embedding_ends_when_the_run_is_stopped(folder, small_batches, monkeypat
     report = Ingestor(folder, ONE_A_SENTENCE).ingest_records(records(200))
     # None of those that were embedded is embedded again.
     assert (report.skipped + report.added, embedder.n_embedded) == (200, 200)
+
+
+def test_vectors_are_kept_before_their_document_is_visible(folder, monkeypatch):
+    there = []
+    plain = folder.catalog.publish
+
+    def publish(*arguments):
+        query = "SELECT count(*), count(key) FROM chunks LEFT JOIN vectors ON key = vector_key"
+        with closing(sqlite3.connect(folder.path / "catalog.db")) as other:
+            there.extend(other.execute(query))
+        return plain(*arguments)
+
+    monkeypatch.setattr(folder.catalog, "publish", publish)
+    ingest_all(folder, records(3, sentences=2))
+    assert there == [(6, 6)]
+
+
+def test_vectors_that_were_made_are_kept_when_writing_fails(folder, monkeypatch):
+    embedder = FakeEmbedder(32)
+    monkeypatch.setattr(folder, "embedder", embedder)
+
+    def fail(*_):
+        raise VectorStoreError(Message("full", "满"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder.catalog, "build_versions", fail)
+        with pytest.raises(VectorStoreError):
+            Ingestor(folder, ONE_A_SENTENCE).ingest_records(records(5))
+    assert embedder.n_embedded == 5
+    ingest_all(folder, records(5))
+    assert embedder.n_embedded == 5

@@ -2,11 +2,12 @@
 
 import gc
 import threading
+import time
 import weakref
 
 import pytest
 
-from retrieval.beside import Beside
+from retrieval.beside import Beside, beside
 
 
 def test_call_runs_while_the_maker_goes_on():
@@ -44,3 +45,22 @@ def test_error_keeps_nothing_alive_when_the_call_has_failed():
     gc.collect()
 
     assert known() is None
+
+
+def test_block_ends_after_its_call():
+    done = []
+    with beside(lambda: (time.sleep(0.05), done.append("call"))):
+        done.append("block")
+    assert done == ["block", "call"]
+
+
+def test_block_raises_what_its_call_raised():
+    with pytest.raises(ZeroDivisionError), beside(lambda: 1 / 0):
+        pass
+
+
+def test_block_that_raises_is_what_is_told_and_its_call_ends_first():
+    done = []
+    with pytest.raises(KeyError), beside(lambda: (time.sleep(0.05), done.append("call"), 1 / 0)):
+        raise KeyError
+    assert done == ["call"]
