@@ -34,10 +34,10 @@ FIRST_CHUNKS = 128
 """Chunks of a run's first batch: written while more is parsed, and searchable soon where embedding takes long."""
 BATCH_CHUNKS = 512
 """Chunks written together: few enough that a stop costs little, enough that commits cost little."""
-BULK_CHUNKS = 2048
+BULK_CHUNKS = 4096
 """The same where nobody waits for an answer: fewer commits, but each call of Chroma holds Python's lock for seconds."""
-GROW_BELOW_S = 2.5
-"""Batches grow while one takes less, in seconds: a slow embedder gains nothing, and progress would stand still."""
+BATCH_S = 4.0
+"""A batch is as large as is done in so many seconds: longer, and Ctrl-C and the progress bar would seem to hang."""
 CALL_SLACK = 1.25
 """A batch ends with a whole document, so it is a little larger; only what is more than this goes in another call."""
 BATCH_BYTES = 32 * 1024 * 1024
@@ -307,8 +307,8 @@ class Run:
         """Return how many chunks the next batch may have, after one of `n_chunks` that took `seconds`."""
         if self._folder.answers_meanwhile:
             return BATCH_CHUNKS
-        wanted = min(BULK_CHUNKS, 2 * n_chunks) if seconds < GROW_BELOW_S else BATCH_CHUNKS
-        return max(wanted, self._batch_chunks)
+        in_time = int(n_chunks * BATCH_S / max(seconds, 0.001))
+        return max(BATCH_CHUNKS, min(BULK_CHUNKS, in_time))
 
     def _with_originals(self, batch: Sequence[Ready]) -> list[Ready]:
         """Return the documents whose bytes are stored: those of a copy may have gone since it was found."""

@@ -89,9 +89,17 @@ def test_batches_shrink_when_questions_begin_in_the_middle_of_a_run(folder, call
 
 
 def test_batches_stay_small_when_a_batch_takes_long(folder, calls, small_batches, monkeypatch):
-    monkeypatch.setattr(ingest.batch, "GROW_BELOW_S", 0.0)
+    monkeypatch.setattr(ingest.batch, "BATCH_S", 0.0)
     ingest_all(folder, records(20))
     assert calls == [4, 8, 8]
+
+
+@pytest.mark.parametrize(
+    ("n_chunks", "seconds", "size"), [(128, 0.25, 2048), (100, 4.0, 512), (2048, 2.9, 2824), (512, 0.0, 4096)]
+)
+def test_batch_is_as_large_as_is_done_in_time(folder, n_chunks, seconds, size):
+    run = Run(folder, folder.collection("default", create=True), None)
+    assert run._next_size(n_chunks, seconds) == size
 
 
 def test_large_document_goes_in_several_calls_and_becomes_visible_at_once(folder, calls, small_batches):
