@@ -1,7 +1,7 @@
 """Write loaded documents in batches, and keep count: the order of stores that makes a switch whole.
 
-Vectors come first, and each is kept as soon as it is there: a stop costs no embedding twice. They are made on a thread
-of their own, for the next batch while this one is written. Then, while nobody else writes, a file's chunks go to the
+Vectors come first, and are kept as they come: a stop costs half a second of embedding. They are made on a thread of
+their own, for the next batch while this one is written. Then, while nobody else writes, a file's chunks go to the
 catalog unseen, then to both indexes, then one transaction makes them visible and what they replace invisible; only then
 are the old ones taken out of the indexes. So a stop at any moment leaves each document wholly old or wholly new.
 """
