@@ -20,7 +20,8 @@ from ingest.garble import is_garbled
 from ingest.loaders.base import LoadedFile, choose_title
 from ingest.loaders.builder import DocumentBuilder
 from ingest.loaders.paragraphs import add_paragraphs
-from ingest.loaders.pdf_lines import Line, layout, title_of
+from ingest.loaders.pdf_line import Line
+from ingest.loaders.pdf_lines import layout, title_of
 from ingest.loaders.pdf_page import read_page
 from ingest.loaders.pdf_pictures import read_pictures
 from ingest.ocr.reader import PictureReader

@@ -20,7 +20,8 @@ import pypdfium2.raw as raw
 
 from ingest.clean import clean_line
 from ingest.errors import BrokenFileError
-from ingest.loaders.pdf_lines import WIDE_GAP, Line, join_lines
+from ingest.loaders.pdf_line import Line
+from ingest.loaders.pdf_lines import WIDE_GAP, join_lines
 from ingest.loaders.pdf_rules import Rule, rules_of
 from ingest.loaders.pdf_tables import Grid, grids_of
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pypdfium2.raw as raw
 
-from ingest.loaders.pdf_lines import Line
+from ingest.loaders.pdf_line import Line
 from ingest.ocr.boxes import as_lines, evened
 from ingest.ocr.images import MAX_SIDE
 from ingest.ocr.reader import PictureReader

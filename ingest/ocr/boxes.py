@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ingest.loaders.pdf_lines import Line
+from ingest.loaders.pdf_line import Line
 
 Point = tuple[float, float]
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from ingest.errors import IngestError, NeedsOcrError
 from ingest.loaders.builder import DocumentBuilder
 from ingest.loaders.paragraphs import add_paragraphs
-from ingest.loaders.pdf_lines import Line, Paragraph, layout
+from ingest.loaders.pdf_line import Line
+from ingest.loaders.pdf_lines import Paragraph, layout
 from ingest.ocr.availability import is_on
 from ingest.ocr.boxes import TextBox, as_lines, evened
 from ingest.ocr.images import Picture
