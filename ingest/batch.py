@@ -308,7 +308,8 @@ class Run:
         if self._folder.answers_meanwhile:
             return BATCH_CHUNKS
         in_time = int(n_chunks * BATCH_S / max(seconds, 0.001))
-        return max(BATCH_CHUNKS, min(BULK_CHUNKS, in_time))
+        # No faster than parsing, which is to have the next one ready: else the indexes would wait for it.
+        return max(BATCH_CHUNKS, min(BULK_CHUNKS, in_time, 2 * n_chunks))
 
     def _with_originals(self, batch: Sequence[Ready]) -> list[Ready]:
         """Return the documents whose bytes are stored: those of a copy may have gone since it was found."""

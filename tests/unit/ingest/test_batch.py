@@ -95,7 +95,8 @@ def test_batches_stay_small_when_a_batch_takes_long(folder, calls, small_batches
 
 
 @pytest.mark.parametrize(
-    ("n_chunks", "seconds", "size"), [(128, 0.25, 2048), (100, 4.0, 512), (2048, 2.9, 2824), (512, 0.0, 4096)]
+    ("n_chunks", "seconds", "size"),
+    [(512, 0.25, 1024), (100, 4.0, 512), (2048, 2.9, 2824), (2048, 0.0, 4096), (4096, 8.0, 2048)],
 )
 def test_batch_is_as_large_as_is_done_in_time(folder, n_chunks, seconds, size):
     run = Run(folder, folder.collection("default", create=True), None)
