@@ -118,10 +118,15 @@ def settle() -> None:
 
 
 def prepare_parsing(settings: Settings) -> None:
-    """Let a parser start on another core while this one opens the data folder: as long as that takes."""
-    from ingest.sandbox.ahead import prepare
+    """Let a parser start on another core while this one opens the data folder: as long as that takes.
 
-    prepare(ingest_settings(settings))
+    None where another process has the folder: then that one parses.
+    """
+    from ingest.sandbox.ahead import prepare
+    from retrieval.owner import read_owner
+
+    if read_owner(settings.data_dir.expanduser().resolve()) is None:
+        prepare(ingest_settings(settings))
 
 
 def build_jobs(settings: Settings, folder: DataFolder) -> JobRunner:

@@ -264,8 +264,8 @@ class Run:
         opened, self._opened = self._opened, []
         for batch in opened:
             batch.kept.close()
-            self._keep(batch)
         for batch in opened:
+            self._keep(batch)
             self._folder.originals.remove_unused(batch.hashes, self._folder.catalog.wanted_hashes)
 
     def _keep(self, batch: _Batch) -> None:

@@ -1,5 +1,10 @@
 """A worker whose parser does to documents what they say: the start script for `ingest.sandbox.child`."""
 
+import pytest
+
+from ingest.sandbox import ahead
+from ingest.sandbox.child import Child
+
 START = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -51,3 +56,16 @@ def slow_split(document, settings):
 parsing.load, parsing.split = hurt, slow_split
 worker.main(sys.argv[2], int(sys.argv[3]))
 """
+
+
+def count_starts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the list that gets the process id of each worker as it is started."""
+    pids: list[int] = []
+
+    class Counted(Child):
+        def __init__(self, settings):
+            super().__init__(settings)
+            pids.append(self.pid)
+
+    monkeypatch.setattr(ahead, "Child", Counted)
+    return pids

@@ -17,7 +17,7 @@ from ingest.sandbox.ahead import Parser
 from ingest.sandbox.child import Child
 from ingest.sandbox.parse import ParseJob
 from ingest.settings import IngestSettings, LoadSettings
-from tests.hurt_worker import START
+from tests.hurt_worker import START, count_starts
 from tests.unit.api.service import running
 
 QUICK = LoadSettings(max_seconds=2.0, max_memory_mb=256)
@@ -32,15 +32,7 @@ def hurt(monkeypatch):
 @pytest.fixture
 def starts(monkeypatch):
     """Count the workers that are started."""
-    pids = []
-
-    class Counted(Child):
-        def __init__(self, settings):
-            super().__init__(settings)
-            pids.append(self.pid)
-
-    monkeypatch.setattr(ahead, "Child", Counted)
-    return pids
+    return count_starts(monkeypatch)
 
 
 def parse_all(*contents, settings=APART):

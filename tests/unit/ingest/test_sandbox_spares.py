@@ -13,12 +13,11 @@ from ingest.sandbox import ahead
 from ingest.sandbox import child as child_module
 from ingest.sandbox import spares as spares_module
 from ingest.sandbox.ahead import Parser, prepare
-from ingest.sandbox.child import Child
 from ingest.sandbox.lane import Lane, Waiting
 from ingest.sandbox.parse import ParseJob
 from ingest.sandbox.spares import Spares
 from ingest.settings import IngestSettings, JobSettings, LoadSettings, SplitSettings
-from tests.hurt_worker import START
+from tests.hurt_worker import START, count_starts
 
 APART = IngestSettings(parse_apart="always")
 DEADLINE_S = 30.0
@@ -37,15 +36,7 @@ def spares(monkeypatch) -> Iterator[Spares]:
 @pytest.fixture
 def pids(monkeypatch) -> list[int]:
     """The workers that are started."""
-    started: list[int] = []
-
-    class Counted(Child):
-        def __init__(self, settings):
-            super().__init__(settings)
-            started.append(self.pid)
-
-    monkeypatch.setattr(ahead, "Child", Counted)
-    return started
+    return count_starts(monkeypatch)
 
 
 def run(*contents, settings=APART):
