@@ -6,6 +6,8 @@ could not give again: a folder that is lost counts as empty, one that cannot be 
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -66,25 +68,24 @@ def _translated(path: Path, doing: Message) -> Iterator[None]:
     """Turn what tantivy raises (ValueError, OSError, RuntimeError) into our errors."""
     try:
         yield
-    except OSError as exc:
-        raise DataFolderError(
-            Message(
-                en=f"{doing.en} the keyword index {str(path)!r} failed: {exc}.",
-                zh=f"{doing.zh}关键词索引 {str(path)!r} 失败：{exc}。",
-            ),
-            hint=Message(
-                en="Check that the disk has space and the folder can be written.",
-                zh="请检查磁盘空间和文件夹的写权限。",
-            ),
-        ) from exc
-    except (ValueError, RuntimeError) as exc:
+    except (OSError, ValueError, RuntimeError) as exc:
+        what = Message(
+            en=f"{doing.en} the keyword index {str(path)!r} failed: {exc}.",
+            zh=f"{doing.zh}关键词索引 {str(path)!r} 失败：{exc}。",
+        )
+        if isinstance(exc, OSError) or _is_full(exc):
+            hint = Message(
+                "Check that the disk has space and the folder can be written.", "请检查磁盘空间和文件夹的写权限。"
+            )
+            raise DataFolderError(what, hint=hint) from exc
         raise KeywordIndexError(
-            Message(
-                en=f"{doing.en} the keyword index {str(path)!r} failed: {exc}.",
-                zh=f"{doing.zh}关键词索引 {str(path)!r} 失败：{exc}。",
-            ),
-            hint=Message(en="Run: huozi doctor --repair", zh="请运行：huozi doctor --repair"),
+            what, hint=Message("Run: huozi doctor --repair", "请运行：huozi doctor --repair")
         ) from exc
+
+
+def _is_full(exc: Exception) -> bool:
+    """Tell whether the disk is full, which tantivy says as a ValueError: then nothing is wrong with what is there."""
+    return any(os.strerror(number) in str(exc) for number in (errno.ENOSPC, errno.EDQUOT))
 
 
 _READING, _WRITING = Message(en="Reading", zh="读取"), Message(en="Writing", zh="写入")

@@ -20,7 +20,7 @@ from retrieval.doctor import check
 from retrieval.errors import HuoziError
 from tests import stores
 
-settings = stores.settings(Path(sys.argv[1]) / "data")
+settings = stores.settings(Path(sys.argv[1]) / "data", embedder=EMBEDDER)
 text = lambda i: "".join(chr(0x4E00 + (i * 7919 + k * 31) % 20000) for k in range(20000))
 stored, error = [], None
 with DataFolder.open(settings, purpose="test") as folder:
@@ -77,9 +77,10 @@ def in_namespace(folder: Path, prepare: str, code: str) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_full_disk_loses_nothing_and_is_named(tmp_path):
+@pytest.mark.parametrize("embedder", ["fake", "none"])
+def test_full_disk_loses_nothing_and_is_named(tmp_path, embedder):
     prepare = f'mount -t tmpfs -o size=16m tmpfs "{tmp_path}"\nhead -c 5m /dev/zero > "{tmp_path}/ballast"'
-    seen = in_namespace(tmp_path, prepare, FILL)
+    seen = in_namespace(tmp_path, prepare, FILL.replace("EMBEDDER", repr(embedder)))
     assert seen["code"] in ("data_folder_unusable", "vector_store_error"), seen["zh"]
     assert len(seen["stored"]) > 3 and seen["found"] in seen["stored"]
     # What was acknowledged is there; what failed is not, wholly.
