@@ -21,11 +21,12 @@ from typing import Any, Self, TypeVar
 
 from ingest.errors import IngestError, ParserCrashedError, ParserLimitError
 from ingest.sandbox.capacity import memory_mb, usable_cores, worker_count
-from ingest.sandbox.child import START_TIMEOUT_S, Child, ChildDiedError, can_start
+from ingest.sandbox.child import START_TIMEOUT_S, Child, ChildDiedError
 from ingest.sandbox.lane import Lane, Waiting
 from ingest.sandbox.parse import Parsed, ParseJob, is_plain, parse
-from ingest.sandbox.spares import SPARES
+from ingest.sandbox.spares import SPARES, kind_of
 from ingest.settings import IngestSettings
+from retrieval.python_process import can_start
 
 START_AFTER_FILES = 16
 START_AFTER_BYTES = 1024 * 1024
@@ -43,10 +44,10 @@ _T = TypeVar("_T")
 
 def prepare(settings: IngestSettings) -> None:
     """Start a worker for a run that is about to come, while what it writes to is being opened."""
-    if settings.parse_apart == "never" or not _has_cores() or not can_start() or SPARES.has(settings):
+    if settings.parse_apart == "never" or not _has_cores() or not can_start() or SPARES.has(kind_of(settings)):
         return
     with contextlib.suppress(OSError):  # The run says so itself.
-        SPARES.keep(settings, _new_lane(settings))
+        SPARES.keep(kind_of(settings), _new_lane(settings))
 
 
 class Parser:
@@ -115,7 +116,7 @@ class Parser:
         lanes, self._lanes = self._lanes, []
         self._bytes_waiting = 0
         for lane in lanes:
-            SPARES.keep(self._settings, lane)
+            SPARES.keep(kind_of(self._settings), lane)
 
     def close(self) -> None:
         """End the workers."""
@@ -215,7 +216,7 @@ class Parser:
         return any(self._is_ready(lane, timeout_s) for lane in list(self._lanes))
 
     def _start(self) -> Lane[Any] | None:
-        lane = SPARES.take(self._settings)
+        lane = SPARES.take(kind_of(self._settings))
         if lane is None:
             try:
                 lane = _new_lane(self._settings)

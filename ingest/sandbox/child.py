@@ -57,12 +57,6 @@ class NonsenseError(ChildDiedError):
         super().__init__("it does not speak our language")
 
 
-def can_start() -> bool:
-    """Tell whether this interpreter can start another: not where it is frozen or built into a program."""
-    name = Path(sys.executable or "").name.lower()
-    return not getattr(sys, "frozen", False) and name.startswith(("python", "pypy"))
-
-
 class Child:
     """One worker. Results come in the order of the jobs.
 

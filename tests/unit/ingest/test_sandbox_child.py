@@ -13,7 +13,7 @@ import pytest
 from ingest.errors import EncryptedError, IngestError, ParserCrashedError
 from ingest.loaders import is_candidate
 from ingest.sandbox import child as child_module
-from ingest.sandbox.child import Child, ChildDiedError, can_start
+from ingest.sandbox.child import Child, ChildDiedError
 from ingest.sandbox.parse import ParseJob, RecordLabel, indexed_texts, parse
 from ingest.settings import IngestSettings, SplitSettings
 from tests.hurt_worker import START
@@ -148,15 +148,6 @@ def test_worker_leaves_when_its_parent_is_killed():
         os.kill(parent.pid, signal.SIGKILL)
 
     assert wait_gone(pid)
-
-
-def test_no_worker_is_started_when_the_interpreter_is_built_into_a_program(monkeypatch):
-    monkeypatch.setattr(sys, "executable", "/opt/app/uwsgi")
-    assert not can_start()
-    monkeypatch.setattr(sys, "executable", "/usr/bin/python3.11")
-    assert can_start()
-    monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert not can_start()
 
 
 def test_crash_is_named_when_a_parser_fails_in_a_way_of_its_own(monkeypatch):

@@ -11,12 +11,13 @@ import pytest
 from ingest.errors import IngestError
 from ingest.sandbox import ahead
 from ingest.sandbox import child as child_module
-from ingest.sandbox import spares as spares_module
 from ingest.sandbox.ahead import Parser, prepare
 from ingest.sandbox.lane import Lane, Waiting
 from ingest.sandbox.parse import ParseJob
-from ingest.sandbox.spares import Spares
+from ingest.sandbox.spares import kind_of
 from ingest.settings import IngestSettings, JobSettings, LoadSettings, SplitSettings
+from retrieval import spares as spares_module
+from retrieval.spares import Spares
 from tests.hurt_worker import START, count_starts
 
 APART = IngestSettings(parse_apart="always")
@@ -110,7 +111,7 @@ def test_worker_of_a_run_that_failed_is_not_kept(spares, pids):
     with pytest.raises(ZeroDivisionError), Parser(APART) as parser:
         for _ in parser.parse_all(jobs):
             raise ZeroDivisionError
-    assert is_gone(pids[0]) and not spares.has(APART)
+    assert is_gone(pids[0]) and not spares.has(kind_of(APART))
 
 
 def test_worker_with_a_document_that_nobody_waits_for_is_not_kept(spares, pids):
@@ -118,9 +119,9 @@ def test_worker_with_a_document_that_nobody_waits_for_is_not_kept(spares, pids):
     assert lane.is_ready(DEADLINE_S)
     lane.send([Waiting(None, ParseJob("a.txt", b"!hang"))])
 
-    spares.keep(APART, lane)
+    spares.keep(kind_of(APART), lane)
 
-    assert not spares.has(APART) and is_gone(pids[0])
+    assert not spares.has(kind_of(APART)) and is_gone(pids[0])
 
 
 def test_kept_worker_has_all_its_time_for_the_next_document(spares, pids, monkeypatch):
@@ -140,7 +141,7 @@ def test_worker_that_nobody_takes_is_ended(monkeypatch, pids):
     ours = Spares(keep_s=0.05)
     monkeypatch.setattr(ahead, "SPARES", ours)
     run("一。")
-    assert is_gone(pids[0]) and not ours.has(APART)
+    assert is_gone(pids[0]) and not ours.has(kind_of(APART))
 
 
 def test_oldest_is_ended_when_too_many_are_kept(spares, pids, monkeypatch):
@@ -148,7 +149,7 @@ def test_oldest_is_ended_when_too_many_are_kept(spares, pids, monkeypatch):
     kinds = [APART.model_copy(update={"load": LoadSettings(max_pages=most)}) for most in (1, 2, 3)]
     for kind in kinds:
         run("一。", settings=kind)
-    assert [spares.has(kind) for kind in kinds] == [False, True, True]
+    assert [spares.has(kind_of(kind)) for kind in kinds] == [False, True, True]
     assert is_gone(pids[0])
 
 
