@@ -82,9 +82,10 @@ def read_questions() -> list[str]:
 
 
 def resident_mb(pid: int) -> float:
-    """Return a process's resident memory in units of 10^6 bytes, once it has had time to settle."""
+    """Return the resident memory, in 10^6 bytes, of a process and all that it started, once it has settled."""
     time.sleep(SETTLE_S)
-    return round(psutil.Process(pid).memory_info().rss / 1e6, 1)
+    process = psutil.Process(pid)
+    return round(sum(one.memory_info().rss for one in (process, *process.children(recursive=True))) / 1e6, 1)
 
 
 if __name__ == "__main__":

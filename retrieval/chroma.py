@@ -8,7 +8,7 @@ the texts may be left out.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -23,12 +23,12 @@ ClientAPI = Any
 ChromaCollection = Any
 
 # Chroma's embedded engine holds Python's lock for a whole call, and each call reads again what came since the last sync
-# to disk, by default after 1,000 records (measured on 1.5.9). So a sync for about every call: 100 records a call take
-# twice the time without it, and hold the lock as long at worst. How many go in a call is for the caller to say, who
-# knows who waits; these are the most, for the engine (which refuses more than 5,461) and for one request's body.
+# to disk, by default after 1,000 records (measured on 1.5.9). So a sync for about every call: 128 records a call take
+# half as long again without it. How many go in a call is for the caller to say, who knows who waits; these are the
+# most, for the engine (which refuses more than 5,461) and for one request's body.
 EMBEDDED_BATCH = 5_000
 SERVER_BATCH = 600
-_CONFIGURATION = {"hnsw": {"space": "cosine", "sync_threshold": 500}}
+_CONFIGURATION = {"hnsw": {"space": "cosine", "sync_threshold": 100}}
 READ_BATCH = 5_000
 QUERY_BATCH = 200
 METADATA_KEYS = ("document_id", "title", "source", "page", "heading", "start", "end")
@@ -96,6 +96,13 @@ class ChromaStore:
         distances = found["distances"] or [[]]
         hits = [Hit(chunk_id, 1.0 - distance) for chunk_id, distance in zip(found["ids"][0], distances[0], strict=True)]
         return sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id))
+
+    @contextmanager
+    def searching(
+        self, collection_id: str, vector: Vectors, *, top_k: int, document_ids: Sequence[str] | None = None
+    ) -> Iterator[Callable[[], list[Hit]]]:
+        """Search when the result is asked for: nothing is gained by beginning before."""
+        yield lambda: self.search(collection_id, vector, top_k=top_k, document_ids=document_ids)
 
     def nearest(self, collection_id: str, vectors: Vectors) -> list[Hit | None]:
         """Return the nearest chunk to each of (n, dim) float32 vectors, None if nothing is stored."""
@@ -227,6 +234,11 @@ class ChromaStore:
                     "请检查它是否在运行、磁盘是否有空间；`huozi doctor --repair` 可从目录库重建。",
                 ),
             ) from exc
+
+
+def load_chroma() -> None:
+    """Import Chroma, which the first store would otherwise wait for."""
+    import chromadb.api.client  # noqa: F401
 
 
 def _connect(folder: Path, url: str | None) -> ClientAPI:

@@ -5,7 +5,7 @@ DATA_DIR/
   originals/        files as they came, by content hash
   keyword/, chroma/ derived; rebuilt from the catalog when they are lost
   models/           the converted default embedder
-  owner.lock, owner.json
+  owner.lock, owner.json, chroma.lock
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from retrieval.models import Collection
 from retrieval.originals import Originals, unwritable
 from retrieval.owner import OwnerLock
 from retrieval.protocols import Embedder, KeywordIndex, VectorStore
+from retrieval.python_process import can_start
 from retrieval.retriever import Retriever, check_embedder
 from retrieval.settings import RetrievalSettings
 
@@ -223,6 +224,10 @@ class DataFolder:
 
     def _open_parts(self) -> None:
         settings = self.settings
+        if settings.embedder != "none" and settings.chroma_url is None:
+            from retrieval.chroma_process.process import prepare
+
+            prepare()
         self.catalog = Catalog(self.path / "catalog.db")
         self.originals = Originals(self.path / "originals")
         self.keyword: KeywordIndex = TantivyIndex(self.path / "keyword")
@@ -243,20 +248,20 @@ class DataFolder:
         return embedder
 
     def _open_vectors(self) -> VectorStore:
-        from retrieval.chroma import ChromaStore
-
         place, keep_texts = self.path / "chroma", self.settings.chroma_texts
         if self.settings.chroma_url is not None:
+            from retrieval.chroma import ChromaStore
+
             return ChromaStore(place, url=self.settings.chroma_url, keep_texts=keep_texts)
         try:
-            return ChromaStore(place, keep_texts=keep_texts)
+            return _open_chroma(place, keep_texts=keep_texts)
         except VectorStoreError:
             # Derived data that cannot be opened is put aside and made again from the catalog.
             try:
                 place.rename(place.with_name(f"chroma.broken-{int(time.time())}"))
             except OSError as exc:
                 raise unwritable(place, exc) from exc
-            return ChromaStore(place, keep_texts=keep_texts)
+            return _open_chroma(place, keep_texts=keep_texts)
 
     def _recover(self) -> None:
         """Make the indexes follow the catalog after a crash, a lost folder or a lost write."""
@@ -292,3 +297,14 @@ class DataFolder:
         if self.vectors is None or collection.embedder == "none":
             return True
         return self.vectors.count(collection.collection_id) == collection.n_chunks
+
+
+def _open_chroma(place: Path, *, keep_texts: bool) -> VectorStore:
+    """Open Chroma's embedded store: in a process of its own, where this one can start another."""
+    if can_start():
+        from retrieval.chroma_process.store import ChromaProcessStore
+
+        return ChromaProcessStore(place, keep_texts=keep_texts)
+    from retrieval.chroma import ChromaStore
+
+    return ChromaStore(place, keep_texts=keep_texts)

@@ -7,7 +7,8 @@ Pages are 1-based. Scores mean higher is better, everywhere.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any, Literal
 
 BlockKind = Literal["heading", "paragraph", "table"]
@@ -103,6 +104,10 @@ class Chunk:
     metadata: Mapping[str, str] = field(default_factory=dict)
     sections: Sections = ()
 
+    def __reduce__(self) -> tuple[type[Chunk], tuple[Any, ...]]:
+        """Pickle the values alone, all at once: a frozen class with slots is three times slower, field by field."""
+        return Chunk, _values_of(self)
+
     def heading_at(self, offset: int) -> tuple[str, ...]:
         """Return the heading path at an offset of the parsed text."""
         path = self.heading
@@ -121,6 +126,9 @@ class Chunk:
     def embedded_text(self) -> str:
         """What the embedder sees."""
         return embedded_text(self.title, self.heading, self.text)
+
+
+_values_of = attrgetter(*(each.name for each in fields(Chunk)))
 
 
 @dataclass(frozen=True, slots=True)

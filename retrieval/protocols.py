@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -99,6 +99,11 @@ class VectorStore(Protocol):
         self, collection_id: str, vector: Vectors, *, top_k: int, document_ids: Sequence[str] | None = None
     ) -> list[Hit]:
         """Return the nearest chunks, score = cosine, best first; `document_ids` restricts as in KeywordIndex."""
+
+    def searching(
+        self, collection_id: str, vector: Vectors, *, top_k: int, document_ids: Sequence[str] | None = None
+    ) -> AbstractContextManager[Callable[[], list[Hit]]]:
+        """As `search`, beside what a block does where the store can; the block asks for the hits when it needs them."""
 
     def nearest(self, collection_id: str, vectors: Vectors) -> list[Hit | None]:
         """Return the nearest chunk to each of (n, dim) vectors, None if nothing is stored; for the doctor."""

@@ -7,8 +7,8 @@ The only file that knows the order: what is decided in it is a pure function els
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -230,24 +230,33 @@ class Retriever:
         """Search both indexes; deeper while so much is dropped that too little is left."""
         fetch_k = max(self._settings.fetch_k, wanted)
         while True:
-            keyword = self._keyword.search(collection_id, query.weights, top_k=fetch_k, document_ids=documents)
-            vectors: list[Hit] = []
-            if query.vector is not None and self._vectors is not None:
-                vectors = self._nearest(collection_id, query.vector, fetch_k, documents)
+            with self._nearest(collection_id, query.vector, fetch_k, documents) as nearest:
+                keyword = self._keyword.search(collection_id, query.weights, top_k=fetch_k, document_ids=documents)
+                vectors = nearest()
             is_cut = fetch_k in (len(keyword), len(vectors))
             found = self._drop_dead(collection_id, query, keyword, vectors, wanted, looked_up)
             if len(found.fused) >= wanted or not is_cut or not looked_up.dead or fetch_k >= _MAX_FETCH_K:
                 return found
             fetch_k = min(fetch_k * 4, _MAX_FETCH_K)
 
-    def _nearest(self, collection_id: str, vector: Vectors, top_k: int, documents: Sequence[str] | None) -> list[Hit]:
-        """Return the vector list, empty while the store does not answer: keywords alone still find most."""
-        assert self._vectors is not None  # asked for only with one
-        try:
-            return self._vectors.search(collection_id, vector, top_k=top_k, document_ids=documents)
-        except VectorStoreError as error:
-            _log.warning("Searching by keyword alone: %s", error)
-            return []
+    @contextmanager
+    def _nearest(
+        self, collection_id: str, vector: Vectors | None, top_k: int, documents: Sequence[str] | None
+    ) -> Iterator[Callable[[], list[Hit]]]:
+        """Search the vectors beside a block, which gets none while the store does not answer: keywords find most."""
+        if vector is None or self._vectors is None:
+            yield list
+            return
+        with self._vectors.searching(collection_id, vector, top_k=top_k, document_ids=documents) as search:
+
+            def found() -> list[Hit]:
+                try:
+                    return search()
+                except VectorStoreError as error:
+                    _log.warning("Searching by keyword alone: %s", error)
+                    return []
+
+            yield found
 
     def _drop_dead(
         self,

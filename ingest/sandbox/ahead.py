@@ -1,7 +1,7 @@
 """What is parsed where: a short run's plain texts here, everything else in workers, ahead of who takes it.
 
 A file may harm its parser, so that it is parsed where nothing else is lost. Plain texts go there too once a run turns
-out long: Chroma holds Python's lock while it writes, and no thread of this process could parse beside it.
+out long: to parse takes Python's lock, which what is written or answered meanwhile needs.
 
 A long run has several workers (`capacity.py`). Each gets documents as they come, whoever has least to do; what they
 give is put in order again by waiting for the worker that has the first.

@@ -1,4 +1,4 @@
-"""What every VectorStore promises, on Chroma embedded and on a real Chroma server."""
+"""What every VectorStore promises, on Chroma embedded, in a process of its own and on a real Chroma server."""
 
 import dataclasses
 
@@ -7,6 +7,7 @@ import pytest
 
 from ingest import Ingestor, TextRecord
 from retrieval.chroma import ChromaStore
+from retrieval.chroma_process.store import ChromaProcessStore
 from retrieval.doctor import check
 from retrieval.errors import VectorStoreError
 from retrieval.models import Chunk
@@ -22,10 +23,14 @@ def chroma_url(tmp_path_factory):
         yield server.url
 
 
-@pytest.fixture(params=["embedded", "embedded, no texts", "server"])
+@pytest.fixture(params=["embedded", "embedded, no texts", "own process", "own process, no texts", "server"])
 def store(request, tmp_path):
-    url = request.getfixturevalue("chroma_url") if request.param == "server" else None
-    opened = ChromaStore(tmp_path / "chroma", url=url, keep_texts="no texts" not in request.param)
+    keep_texts = "no texts" not in request.param
+    if "own process" in request.param:
+        opened = ChromaProcessStore(tmp_path / "chroma", keep_texts=keep_texts)
+    else:
+        url = request.getfixturevalue("chroma_url") if request.param == "server" else None
+        opened = ChromaStore(tmp_path / "chroma", url=url, keep_texts=keep_texts)
     yield opened
     for collection_id in opened.collection_ids():
         opened.drop(collection_id)
@@ -72,6 +77,28 @@ def test_the_nearest_to_each_of_many_comes_in_their_order(store):
     assert [hit.chunk_id for hit in found] == [f"cfile-1{i}" for i in reversed(range(450))]
     assert [hit.score for hit in found] == pytest.approx([1.0] * 450, abs=1e-4)
     assert store.nearest("vs_9", matrix[:2]) == [None, None]
+
+
+def test_search_beside_a_block_finds_the_same(store):
+    matrix = vectors(20)
+    store.upsert("vs_1", chunks(10), matrix[:10])
+    store.upsert("vs_1", chunks(10, document_id="file-2"), matrix[10:])
+    with store.searching("vs_1", matrix[3], top_k=4) as every, store.searching("vs_9", matrix[3], top_k=4) as none:
+        with store.searching("vs_1", matrix[3], top_k=4, document_ids=["file-2"]) as some:
+            assert some() == store.search("vs_1", matrix[3], top_k=4, document_ids=["file-2"])
+        assert every() == store.search("vs_1", matrix[3], top_k=4)
+        assert none() == []
+
+
+def test_search_that_nobody_waits_for_disturbs_no_other(store):
+    matrix = vectors(10)
+    store.upsert("vs_1", chunks(10), matrix)
+    for _ in range(10):
+        with store.searching("vs_1", matrix[3], top_k=4):
+            pass
+    with pytest.raises(ZeroDivisionError), store.searching("vs_1", matrix[3], top_k=4):
+        raise ZeroDivisionError
+    assert store.search("vs_1", matrix[7], top_k=1)[0].chunk_id == "cfile-17"
 
 
 def test_search_keeps_to_the_named_documents(store):

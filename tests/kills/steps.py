@@ -20,20 +20,29 @@ class Step:
 
     Args:
         name: What it does, for people.
-        place: `module:Class.function` or `module:function`.
+        place: `module:Class.function` or `module:function`; several, where it depends on where Chroma is.
         during: The operations that come by.
         whens: At which of its borders; `inside` is the end of a context manager's block.
     """
 
     name: str
-    place: str
+    place: str | tuple[str, ...]
     during: tuple[str, ...]
     whens: tuple[When, ...] = ("before", "after")
+
+    @property
+    def is_chroma_s(self) -> bool:
+        """Whether Chroma itself comes by, in a process of its own where it is embedded."""
+        return isinstance(self.place, str) and self.place.startswith("chromadb.")
 
     @property
     def is_at_start(self) -> bool:
         """Whether a process comes by when it opens a data folder that lost an index."""
         return self.during[0].startswith("reopen")
+
+
+def _stores(function: str) -> tuple[str, ...]:
+    return f"retrieval.chroma:ChromaStore.{function}", f"retrieval.chroma_process.store:ChromaProcessStore.{function}"
 
 
 WRITES = ("add", "replace")
@@ -43,21 +52,22 @@ STEPS = (
     Step("build versions", "retrieval.catalog.versions:VersionTable.build_versions", WRITES),
     Step("add keywords", "retrieval.keyword.index:TantivyIndex.adding", WRITES, ("before", "inside", "after")),
     Step("commit keywords", "retrieval.beside:Beside.wait", (*WRITES, "delete"), ("before", "after")),
-    Step("add vectors", "retrieval.chroma:ChromaStore.add", WRITES),
+    Step("add vectors", _stores("add"), WRITES),
     Step("one call of Chroma", "chromadb.api.models.Collection:Collection.add", WRITES),
-    Step("restore vectors", "retrieval.chroma:ChromaStore.upsert", ("lose_vectors",)),
+    Step("restore vectors", _stores("upsert"), ("lose_vectors",)),
     Step("one restoring call of Chroma", "chromadb.api.models.Collection:Collection.upsert", ("lose_vectors",)),
     Step("publish", "retrieval.catalog.versions:VersionTable.publish", WRITES),
     Step("retire", "retrieval.catalog.versions:VersionTable.retire_documents", ("delete",)),
     Step("take out keywords", "retrieval.keyword.index:TantivyIndex.delete", ("replace", "delete")),
-    Step("take out vectors", "retrieval.chroma:ChromaStore.delete", ("replace", "delete")),
+    Step("take out vectors", _stores("delete"), ("replace", "delete")),
+    Step("one deleting call of Chroma", "chromadb.api.models.Collection:Collection.delete", ("replace", "delete")),
     Step("forget versions", "retrieval.catalog.versions:VersionTable.forget_versions", ("replace", "delete")),
     Step("remove originals", "retrieval.originals:Originals.remove_unused", ("replace", "delete")),
     Step("commit", "retrieval.catalog.database:Database.write", (*WRITES, "delete"), ("inside", "after")),
     Step("create a collection", "retrieval.catalog.collections:CollectionTable.create_collection", ("add", "drop")),
     Step("remove a collection", "retrieval.catalog.collections:CollectionTable.remove_collection", ("drop",)),
     Step("drop keywords", "retrieval.keyword.index:TantivyIndex.drop", ("drop", "lose_keywords")),
-    Step("drop vectors", "retrieval.chroma:ChromaStore.drop", ("drop", "lose_vectors")),
+    Step("drop vectors", _stores("drop"), ("drop", "lose_vectors")),
     Step("restore keywords", "retrieval.doctor:_restore_keyword", ("lose_keywords",)),
     Step("mend at the start", "retrieval.data_folder:check_indexes", ("reopen_without_keywords",)),
     Step("tidy at the start", "retrieval.data_folder:tidy", ("reopen_without_vectors",)),
@@ -65,30 +75,35 @@ STEPS = (
 )
 
 
-def arm(step: Step, when: When, nth: int) -> None:
-    """Make this process die at the n-th time that it comes by a border."""
-    module_name, _, path = step.place.partition(":")
-    owner: Any = import_module(module_name)
-    *parents, name = path.split(".")
-    for parent in parents:
-        owner = getattr(owner, parent)
-    found = getattr(owner, name)
-    tick = _countdown(nth)
-    setattr(owner, name, (_context if "inside" in step.whens else _function)(found, when, tick))
-
-
 def die() -> None:
     """End this process as the kernel would: at once, with nothing closed."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _countdown(nth: int) -> Callable[[], None]:
+def arm(step: Step, when: When, nth: int, kill: Callable[[], object] = die) -> None:
+    """Make this process die, or do something else, at the n-th time that it comes by a border."""
+    tick = _countdown(nth, kill)
+    for place in (step.place,) if isinstance(step.place, str) else step.place:
+        _arm(place, step, when, tick)
+
+
+def _arm(place: str, step: Step, when: When, tick: Callable[[], None]) -> None:
+    module_name, _, path = place.partition(":")
+    owner: Any = import_module(module_name)
+    *parents, name = path.split(".")
+    for parent in parents:
+        owner = getattr(owner, parent)
+    found = getattr(owner, name)
+    setattr(owner, name, (_context if "inside" in step.whens else _function)(found, when, tick))
+
+
+def _countdown(nth: int, kill: Callable[[], object]) -> Callable[[], None]:
     left = [nth]
 
     def tick() -> None:
         left[0] -= 1
         if left[0] == 0:
-            die()
+            kill()
 
     return tick
 

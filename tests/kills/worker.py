@@ -19,9 +19,10 @@ from typing import Any
 
 from ingest import Ingestor, TextRecord
 from ingest import batch as ingest_batch
+from retrieval.chroma_process import process
 from retrieval.data_folder import DataFolder
 from retrieval.doctor import check
-from tests.kills import texts
+from tests.kills import chroma_host, texts
 from tests.kills.steps import STEPS, When, arm
 from tests.stores import open_folder
 
@@ -77,7 +78,12 @@ def _work(task: Task) -> None:
     ingest_batch.FIRST_CHUNKS = 12
     ingest_batch.BATCH_CHUNKS = ingest_batch.BULK_CHUNKS = 24
     if task.step is not None:
-        arm(next(step for step in STEPS if step.name == task.step), task.when, task.nth)
+        step = next(step for step in STEPS if step.name == task.step)
+        if step.is_chroma_s and task.chroma_url is None:
+            process.HOST = chroma_host.__name__
+            os.environ[chroma_host.ARMED] = chroma_host.arming(step.name, task.when, task.nth, parent=True)
+        else:
+            arm(step, task.when, task.nth)
     rng = random.Random(task.seed)
     with open_folder(Path(task.data), chroma_url=task.chroma_url) as folder:
         _say(opened=True)

@@ -58,7 +58,7 @@ OWNERS = {
     "docx": {"ingest/loaders/docx.py", "ingest/loaders/docx_numbering.py", "ingest/loaders/docx_styles.py"},
     "markdown_it": {"ingest/loaders/markdown.py"},
     "rjieba": {"assistant/refusal/words.py"},
-    "filelock": {"retrieval/owner.py"},
+    "filelock": {"retrieval/owner.py", "retrieval/chroma_process/host.py"},
     "pydantic_settings": {"api/settings.py", "assistant/settings.py", "retrieval/settings.py"},
     "dotenv": {"api/environment.py"},
     "uvicorn": {"api/cli/serve.py"},

@@ -1,4 +1,4 @@
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -63,6 +63,10 @@ class FakeVectors:
     def search(self, collection_id, vector, *, top_k, document_ids=None):
         hits = sorted((Hit(i, s) for i, s in self.similarities.items()), key=lambda hit: (-hit.score, hit.chunk_id))
         return hits[:top_k]
+
+    @contextmanager
+    def searching(self, collection_id, vector, *, top_k, document_ids=None):
+        yield lambda: self.search(collection_id, vector, top_k=top_k, document_ids=document_ids)
 
 
 class FakeQuestionEmbedder:
