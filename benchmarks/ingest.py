@@ -28,6 +28,8 @@ from benchmarks.embedder import NAME, register
 from benchmarks.measure import Steps, machine, median, queued_seconds, report, say, stopwatch
 from benchmarks.texts import Texts
 from ingest import Ingestor, TextRecord
+from ingest.sandbox.ahead import prepare
+from ingest.settings import IngestSettings
 from retrieval.catalog import vector_key
 from retrieval.data_folder import DataFolder
 from retrieval.models import Chunk
@@ -84,6 +86,7 @@ def measure(folder: Path, records: Sequence[TextRecord], *, serving: bool, texts
     """Ingest into a fresh folder, then add the same records to Chroma alone, with and without their documents."""
     steps = Steps()
     settings = RetrievalSettings(data_dir=folder / "data", embedder=NAME, chroma_texts=texts)
+    prepare(IngestSettings())  # As `huozi ingest` does.
     with DataFolder.open(settings) as data:
         assert data.embedder is not None and data.embedder.dim  # loaded before the clock starts
         settle()  # As `huozi ingest` and `huozi serve` do; for both sides.

@@ -1,9 +1,10 @@
 """Write loaded documents in batches, and keep count: the order of stores that makes a switch whole.
 
-Vectors come first, and are kept as they come: a stop costs half a second of embedding. They are made on a thread of
-their own, for the next batch while this one is written. Then, while nobody else writes, a file's chunks go to the
-catalog unseen, then to both indexes, then one transaction makes them visible and what they replace invisible; only then
-are the old ones taken out of the indexes. So a stop at any moment leaves each document wholly old or wholly new.
+Vectors come first, and are kept as they come: a stop costs half a second of embedding. Then, while nobody else writes,
+a file's chunks go to the catalog unseen, then to both indexes, then one transaction makes them visible and what they
+replace invisible; only then are the old ones taken out of the indexes. So a stop at any moment leaves each document
+wholly old or wholly new. One batch is put together while the one before is embedded and the one before that written,
+each on a thread of its own.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from ingest.embedding import embed_missing, keep_vectors
@@ -24,7 +25,7 @@ from ingest.overlap import Overlap
 from ingest.publish import publish
 from ingest.ready import Ready, embedded_texts, with_keys
 from ingest.report import IngestFailure, IngestProgress, IngestReport, Stage
-from retrieval.catalog import KnownSource
+from retrieval.catalog import BuiltVersion, KnownSource
 from retrieval.data_folder import DataFolder
 from retrieval.errors import HuoziError
 from retrieval.models import Collection
@@ -35,9 +36,11 @@ FIRST_CHUNKS = 128
 BATCH_CHUNKS = 512
 """Chunks written together: few enough that a stop costs little, enough that commits cost little."""
 BULK_CHUNKS = 4096
-"""The same where nobody waits for an answer: fewer commits, but each call of Chroma holds Python's lock for seconds."""
+"""The same where nobody waits for an answer: fewer commits, but each call of Chroma lasts for seconds."""
 BATCH_S = 4.0
 """A batch is as large as is done in so many seconds: longer, and Ctrl-C and the progress bar would seem to hang."""
+ANSWERED_CHUNKS = 128
+"""Chunks for the vector store at a time while questions are answered: one waits for the call that is being made."""
 CALL_SLACK = 1.25
 """A batch ends with a whole document, so it is a little larger; only what is more than this goes in another call."""
 BATCH_BYTES = 32 * 1024 * 1024
@@ -56,17 +59,36 @@ class _Batch:
         items: The documents.
         hashes: Of their bytes, which nobody removes as unused meanwhile.
         kept: What ends that.
+        n_together: Most chunks that go to the vector store in a call.
         found: Their vectors by key, once they are embedded.
         fresh: Those that are not kept yet.
         seconds: How long that took.
+        under_way: Set once the indexes are being written, or will not be.
     """
 
     items: list[Ready]
     hashes: set[str]
     kept: ExitStack
+    n_together: int
     found: dict[bytes, Vectors] = field(default_factory=dict)
     fresh: dict[bytes, Vectors] = field(default_factory=dict)
     seconds: float = 0.0
+    under_way: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What became of a batch.
+
+    Args:
+        batch: It.
+        published: What is visible of it.
+        seconds: How long that took, its turn at writing included.
+    """
+
+    batch: _Batch
+    published: list[BuiltVersion]
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +137,10 @@ class Run:
         self._batch_chunks = FIRST_CHUNKS
         self._n_chunks = self._n_bytes = 0  # Of the batch.
         self._ahead = Overlap(self._prepare, ahead=BATCHES_AHEAD, name="huozi-embed")
-        self._opened: list[_Batch] = []  # Not stored yet, the next one first.
-        self._is_stopped = False
+        self._writer = Overlap(self._store, ahead=0, name="huozi-write")
+        self._opened: list[_Batch] = []  # Not stored, or not counted yet, the next one first.
+        self._is_stopped = False  # Nothing more is to be embedded, or written.
+        self._stores_here = False
         self._telling = threading.Lock()
         self._started = time.monotonic()
 
@@ -135,32 +159,45 @@ class Run:
             self._hand_on()
 
     def write_ready(self) -> bool:
-        """Write what is embedded, while there is nothing to add; returns whether more is being embedded."""
+        """Have what is embedded written, while there is nothing to add; returns whether more is on its way."""
         try:
             for batch in self._ahead.take():
-                self._store(batch)
+                self._pass_on(batch)
+            self._count(self._writer.take())
         except BaseException:
             self._abandon()
             raise
-        return not self._ahead.is_empty
+        return not (self._ahead.is_empty and self._writer.is_empty)
 
     def flush(self) -> None:
         """Write all that was added."""
         try:
             for batch in self._ahead.take_all(self._open() if self._batch else None):
-                self._store(batch)
+                if self._ahead.is_empty and not self._stores_here:
+                    self._count(self._writer.take_all(batch))
+                else:
+                    self._pass_on(batch)
+            self._count(self._writer.take_all())
         except BaseException:
             self._abandon()
             raise
 
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Let nobody else write during a block, at whose end all that was added in it is written."""
+        self.flush()
+        with self._folder.writing:
+            self._stores_here = True
+            try:
+                yield
+                self.flush()
+            finally:
+                self._stores_here = False
+
     def clean(self) -> None:
-        """Take out what a write left that failed; where that fails too, the next write or start does it."""
+        """Drop what is not written, and take out what a write left that failed."""
         self._abandon()
-        try:
-            with self._folder.writing:
-                self._folder.sweep_leftovers()
-        except HuoziError as error:
-            _log.warning("What a failed write left is swept later: %s", error)
+        self._sweep()
 
     def skip(self, source: str) -> None:
         """Count an unchanged file."""
@@ -226,7 +263,7 @@ class Run:
         self._n_chunks = self._n_bytes = 0
         self._batch_chunks = max(BATCH_CHUNKS, self._batch_chunks)
         hashes = {item.version.content_hash for item in items}
-        batch = _Batch(items, hashes, ExitStack())
+        batch = _Batch(items, hashes, ExitStack(), n_together=int(CALL_SLACK * self._batch_chunks))
         batch.kept.enter_context(self._folder.originals.keeping(hashes))
         self._opened.append(batch)
         batch.items = self._with_originals(items)
@@ -243,23 +280,53 @@ class Run:
         batch.seconds = time.monotonic() - started
         return batch
 
-    def _store(self, batch: _Batch) -> None:
-        """Write a batch: catalog unseen, indexes, switch, old ones out."""
+    def _pass_on(self, batch: _Batch) -> None:
+        """Have an embedded batch written; waits for the one before."""
+        if self._stores_here:
+            self._count([self._store(batch)])
+        else:
+            self._writer.put(batch)
+            self._count(self._writer.take())
+            # Until then both would want Python's lock, and the indexes would wait for their chunks.
+            batch.under_way.wait()
+
+    def _store(self, batch: _Batch) -> _Written:
+        """Write a batch: catalog unseen, indexes, switch, old ones out; none after one that failed."""
         started = time.monotonic()
-        with self._folder.writing:
-            self._write([item for item in batch.items if not self._teller.is_cancelled(item)], batch)
-        self._opened.remove(batch)
-        batch.kept.close()
-        self._files_done += len(batch.items)
-        if batch.items:
-            self.tell("index", batch.items[-1].version.source)
-        n_chunks = sum(len(item.version.spans) for item in batch.items)
-        self._batch_chunks = self._next_size(n_chunks, max(batch.seconds, time.monotonic() - started))
+        published: list[BuiltVersion] = []
+        try:
+            if not self._is_stopped:
+                with self._folder.writing:
+                    items = [item for item in batch.items if not self._teller.is_cancelled(item)]
+                    published = self._write(items, batch)
+        except BaseException:
+            self._is_stopped = True
+            raise
+        finally:
+            batch.under_way.set()
+        return _Written(batch, published, time.monotonic() - started)
+
+    def _count(self, all_written: Iterable[_Written]) -> None:
+        """Count what was written."""
+        for written in all_written:
+            batch, published = written.batch, written.published
+            self._opened.remove(batch)
+            batch.kept.close()
+            self._files_done += len(batch.items)
+            replaced = sum(version.is_update for version in published)
+            self.report.updated += replaced
+            self.report.added += len(published) - replaced
+            self.report.chunks += sum(len(version.chunks) for version in published)
+            n_chunks = sum(len(item.version.spans) for item in batch.items)
+            self._batch_chunks = self._next_size(n_chunks, max(batch.seconds, written.seconds))
+            if batch.items:
+                self.tell("index", batch.items[-1].version.source)
 
     def _abandon(self) -> None:
         """Drop what is not stored."""
         self._is_stopped = True
         self._ahead.close()
+        self._writer.close()
         self._is_stopped = False
         opened, self._opened = self._opened, []
         for batch in opened:
@@ -275,14 +342,14 @@ class Run:
         except HuoziError as error:
             _log.warning("Vectors are made again later: %s", error)
 
-    def _write(self, items: Sequence[Ready], batch: _Batch) -> None:
+    def _write(self, items: Sequence[Ready], batch: _Batch) -> list[BuiltVersion]:
         """Write those documents of a batch that are still wanted; nobody else writes meanwhile."""
         self._folder.sweep_leftovers()
         if not items:
-            return
+            return []
         self.tell("index")
         # What was put together before questions came is written in smaller pieces since.
-        size = BATCH_CHUNKS if self._folder.answers_meanwhile else self._batch_chunks
+        n_together = ANSWERED_CHUNKS if self._folder.answers_meanwhile else batch.n_together
         try:
             published = publish(
                 self._folder,
@@ -290,18 +357,24 @@ class Run:
                 items,
                 batch.found,
                 batch.fresh,
-                chunks_a_call=int(CALL_SLACK * size),
+                under_way=batch.under_way.set,
+                chunks_a_call=n_together,
                 teller=self._teller,
             )
         except BaseException:
-            self.clean()
+            self._sweep()
             raise
-        replaced = [version.document_id for version in published if version.is_update]
-        if replaced or len(published) < len(items):
+        if len(published) < len(items) or any(version.is_update for version in published):
             self._folder.sweep_leftovers()
-        self.report.updated += len(replaced)
-        self.report.added += len(published) - len(replaced)
-        self.report.chunks += sum(len(version.chunks) for version in published)
+        return published
+
+    def _sweep(self) -> None:
+        """Take out what a write left that failed; where that fails too, the next write or start does it."""
+        try:
+            with self._folder.writing:
+                self._folder.sweep_leftovers()
+        except HuoziError as error:
+            _log.warning("What a failed write left is swept later: %s", error)
 
     def _next_size(self, n_chunks: int, seconds: float) -> int:
         """Return how many chunks the next batch may have, after one of `n_chunks` that took `seconds`."""

@@ -229,14 +229,13 @@ class Ingestor:
         try:
             for i in range(0, len(waiting.files), COPIED_TOGETHER):
                 # From looking to storing: nobody may delete meanwhile what is taken over.
-                with self._folder.writing:
+                with run.undisturbed():
                     for entry, content_hash in waiting.files[i : i + COPIED_TOGETHER]:
                         ready = waiting.copies.find(entry.source_id, entry.source, content_hash, self._recipe)
                         if ready is None:
                             left.append(entry)
                         else:
                             run.add(ready)
-                    run.flush()
         finally:
             run.clean()
         return left

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 
 import numpy as np
@@ -28,6 +28,7 @@ def publish(
     *,
     chunks_a_call: int,
     teller: JobTeller,
+    under_way: Callable[[], object] = lambda: None,
 ) -> list[BuiltVersion]:
     """Write a batch whose vectors are there; nobody else writes meanwhile.
 
@@ -39,6 +40,7 @@ def publish(
         fresh: The keys of those that the catalog does not keep yet.
         chunks_a_call: Most chunks that the vector store gets at a time.
         teller: Tells the documents' jobs.
+        under_way: Called once the indexes are being written: for the most part without Python's lock.
 
     Returns:
         The versions that are visible now, without those of jobs that were cancelled meanwhile. When this raises, what
@@ -51,17 +53,23 @@ def publish(
     teller.stage(batch, "index")
     unkept = {key: found[key] for key in _not_kept(folder, keys, fresh)}
     with ExitStack() as aside:
-        # The keyword index and SQLite work on threads of their own while Chroma holds Python's lock.
+        # Chroma takes longest, in a process of its own: everything else happens beside.
+        if folder.vectors is not None:
+            vectors = folder.vectors
+
+            def add_vectors() -> None:
+                for i in range(0, len(chunks), chunks_a_call):
+                    matrix = np.stack([found[key] for key in keys[i : i + chunks_a_call]])
+                    vectors.add(collection_id, chunks[i : i + chunks_a_call], matrix)
+                    teller.indexed(batch, i + chunks_a_call)
+
+            aside.enter_context(beside(add_vectors))
+        under_way()
         if unkept:
             aside.enter_context(beside(lambda: keep_vectors(folder, unkept)))
         aside.enter_context(folder.keyword.adding(collection_id, chunks, tokens_of(batch)))
         if len(chunks) >= CHECKPOINT_CHUNKS:
             aside.enter_context(beside(catalog.checkpoint))
-        if folder.vectors is not None:
-            for i in range(0, len(chunks), chunks_a_call):
-                matrix = np.stack([found[key] for key in keys[i : i + chunks_a_call]])
-                folder.vectors.add(collection_id, chunks[i : i + chunks_a_call], matrix)
-                teller.indexed(batch, i + chunks_a_call)
     done = [_job_done(item, version) for item, version in zip(batch, built, strict=True)]
     published = set(catalog.publish([version.version_id for version in built], [one for one in done if one]))
     catalog.jobs.changes.bump()

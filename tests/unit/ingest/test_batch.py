@@ -27,6 +27,7 @@ def small_batches(monkeypatch):
     monkeypatch.setattr(ingest.batch, "FIRST_CHUNKS", 4)
     monkeypatch.setattr(ingest.batch, "BATCH_CHUNKS", 8)
     monkeypatch.setattr(ingest.batch, "BULK_CHUNKS", 20)
+    monkeypatch.setattr(ingest.batch, "ANSWERED_CHUNKS", 3)
 
 
 @pytest.fixture
@@ -65,27 +66,80 @@ def ingest_all(folder, listed):
 
 
 def test_batches_grow_when_nobody_waits_for_an_answer(folder, calls, small_batches):
-    ingest_all(folder, records(110))
+    ingest_all(folder, records(200))
     # How soon depends on how far embedding is ahead of writing.
-    assert calls[0] == 4 and max(calls) == 20 and sum(calls) == 110
+    assert calls[0] == 4 and max(calls) == 20 and sum(calls) == 200
     assert calls[:-1] == sorted(calls[:-1])
 
 
-def test_batches_stay_small_when_questions_are_answered_meanwhile(folder, calls, small_batches):
+def test_calls_are_short_when_questions_are_answered_meanwhile(folder, calls, small_batches):
     folder.answers_meanwhile = True
     ingest_all(folder, records(20))
-    assert calls == [4, 8, 8]
+    assert calls == [3, 1, 3, 3, 2, 3, 3, 2]
 
 
-def test_batches_shrink_when_questions_begin_in_the_middle_of_a_run(folder, calls, small_batches):
+def test_calls_become_short_when_questions_begin_in_the_middle_of_a_run(folder, calls, small_batches):
+    n_before = []
+
     def begin(progress):
-        if progress.stage == "index" and progress.chunks >= 24:
+        if progress.stage == "index" and progress.chunks >= 24 and not folder.answers_meanwhile:
             folder.answers_meanwhile = True
+            n_before.append(len(calls))
 
     report = Ingestor(folder, ONE_A_SENTENCE).ingest_records(records(110), progress=begin)
     assert (report.added, sum(calls)) == (110, 110)
-    n_before = next(n for n in range(len(calls)) if sum(calls[:n]) >= 24)
-    assert max(calls[n_before:]) <= 10
+    # But for the batch that was being written then.
+    assert max(calls[n_before[0] + 1 :]) <= 3
+
+
+def test_next_batch_is_put_together_while_one_is_written(folder, small_batches, monkeypatch):
+    """The second is handed on, and the third begun, before the first is written."""
+    plain, is_third, parsed = folder.vectors.add, threading.Event(), []
+
+    def add(*args):
+        assert is_third.wait(DEADLINE_S)
+        plain(*args)
+
+    def told(progress):
+        if progress.stage == "split":
+            parsed.append(progress.source)
+        if len(parsed) > 12:
+            is_third.set()
+
+    monkeypatch.setattr(folder.vectors, "add", add)
+    report = Ingestor(folder, ONE_A_SENTENCE).ingest_records(records(30), progress=told)
+    assert (report.added, report.chunks) == (30, 30) and check(folder).problems == ()
+
+
+def test_nothing_is_written_after_a_batch_that_failed(folder, small_batches, monkeypatch):
+    plain, n_calls = folder.vectors.add, []
+
+    def add(*args):
+        n_calls.append(1)
+        if len(n_calls) == 2:
+            time.sleep(0.2)  # The third waits for its turn.
+            raise VectorStoreError(Message("gone", "没了"))
+        plain(*args)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(folder.vectors, "add", add)
+        with pytest.raises(VectorStoreError, match="gone"):
+            Ingestor(folder, ONE_A_SENTENCE).ingest_records(records(60))
+    assert len(n_calls) == 2
+    assert folder.catalog.get_collection("default", counted=True).n_chunks == 4
+    assert check(folder).problems == ()
+    report = Ingestor(folder, ONE_A_SENTENCE).ingest_records(records(60))
+    assert (report.added, report.skipped) == (56, 4) and check(folder).problems == ()
+
+
+def test_copies_are_stored_in_several_batches_while_nobody_else_may_write(folder, tmp_path, small_batches, calls):
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for number in range(40):
+        (docs / f"{number}.txt").write_text("每篇都写着同样的一句话。", encoding="utf-8")
+    report = Ingestor(folder, ONE_A_SENTENCE).ingest([docs])
+    assert (report.added, report.chunks, report.failed) == (40, 40, [])
+    assert len(calls) > 3 and check(folder).problems == ()
 
 
 def test_batches_stay_small_when_a_batch_takes_long(folder, calls, small_batches, monkeypatch):
