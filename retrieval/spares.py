@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from collections.abc import Hashable
 from typing import Generic, Protocol, TypeVar
@@ -41,6 +42,8 @@ class Spares(Generic[_T]):
         self._lock = threading.Lock()
         self._kept: dict[Hashable, tuple[_T, threading.Timer]] = {}  # The oldest first.
         atexit.register(self.close)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forget)
 
     def take(self, kind: Hashable) -> _T | None:
         """Return one of a kind that can be used, if there is one."""
@@ -83,6 +86,11 @@ class Spares(Generic[_T]):
         for spare, timer in kept:
             timer.cancel()
             spare.end()
+
+    def _forget(self) -> None:
+        """Leave all to the process that this one was forked from."""
+        self._lock = threading.Lock()  # Whoever held it is not here.
+        self._kept = {}
 
     def _end(self, kind: Hashable, spare: _T) -> None:
         with self._lock:

@@ -61,7 +61,7 @@ class ChromaProcess:
         self._links: queue.LifoQueue[Connection] = queue.LifoQueue()
         for end, _ in ends:
             self._links.put(Connection(end.detach()))
-        self._end = weakref.finalize(self, _end, self._process, ours)
+        self._end = weakref.finalize(self, _end, self._process, ours, os.getpid())
 
     @property
     def pid(self) -> int:
@@ -166,10 +166,11 @@ class Question:
             self._links.put(link)
 
 
-def _end(process: subprocess.Popen[bytes], lifeline: int) -> None:
+def _end(process: subprocess.Popen[bytes], lifeline: int, owner: int) -> None:
     os.close(lifeline)
-    process.kill()
-    process.wait()
+    if os.getpid() == owner:  # Not in a process that was forked from it.
+        process.kill()
+        process.wait()
 
 
 SPARES: Spares[ChromaProcess] = Spares()

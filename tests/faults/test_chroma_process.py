@@ -1,11 +1,13 @@
 """Chroma's process, the real one, brought to its end in every way: by a kill, by its owner's end, while it works."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
@@ -186,6 +188,25 @@ def test_process_of_a_closed_folder_opens_the_next(tmp_path):
     second.close()
     third.close()
     assert SPARES.has(KIND)
+
+
+def test_spare_is_not_a_fork_s_to_take_or_to_end(tmp_path):
+    first = ChromaProcessStore(tmp_path / "one")
+    pid = first.pid
+    first.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Of threads that are not there after it: ours need none.
+        forked = os.fork()
+    if forked == 0:
+        has = SPARES.has(KIND)
+        gc.collect()
+        os._exit(7 if has else 0)
+    assert os.waitpid(forked, 0)[1] == 0
+    second = ChromaProcessStore(tmp_path / "two")
+    assert second.pid == pid
+    second.check()
+    assert second.pid == pid
+    second.close()
 
 
 def test_prepared_process_is_the_folder_s(tmp_path):
