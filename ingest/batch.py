@@ -1,4 +1,4 @@
-"""Write loaded documents in batches, and keep count: the order of stores that makes a switch whole.
+"""Write loaded documents in batches: the order of stores that makes a switch whole.
 
 Vectors come first, and are kept as they come: a stop costs half a second of embedding. Then, while nobody else writes,
 a file's chunks go to the catalog unseen, then to both indexes, then one transaction makes them visible and what they
@@ -13,18 +13,19 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from ingest.embedding import embed_missing, keep_vectors
-from ingest.errors import FileVanishedError, IngestError
+from ingest.errors import FileVanishedError
 from ingest.jobs.progress import LiveCounts
 from ingest.jobs.teller import JobTeller
 from ingest.overlap import Overlap
 from ingest.publish import publish
 from ingest.ready import Ready, embedded_texts, with_keys
-from ingest.report import IngestFailure, IngestProgress, IngestReport, Stage
+from ingest.report import IngestReport
+from ingest.run_counts import Progress, RunCounts
 from retrieval.catalog import BuiltVersion, KnownSource
 from retrieval.data_folder import DataFolder
 from retrieval.errors import HuoziError
@@ -48,7 +49,6 @@ BATCHES_AHEAD = 1
 """Batches that wait to be embedded, so that the embedder need never wait for one."""
 
 _log = logging.getLogger(__name__)
-Progress = Callable[[IngestProgress], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -91,19 +91,8 @@ class _Written:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A file that a run could not take in."""
-
-    source_id: str
-    source: str
-    content_hash: str
-    size: int
-    error: IngestError
-
-
 class Run:
-    """One run's batch, counts and progress.
+    """One run: its batches, and what it knows of what is stored.
 
     Args:
         folder: The open data folder.
@@ -111,6 +100,12 @@ class Run:
         progress: Told as the run goes on; by one thread at a time, but not always the same.
         known: What is stored of the sources that may come; None: all of the collection.
         live: Told how far each job is.
+
+    Attributes:
+        counts: Of files and chunks.
+        known: As given.
+        collection: As given.
+        renamed: Sources that are known under another name since this run began.
     """
 
     def __init__(
@@ -122,15 +117,11 @@ class Run:
         known: dict[str, KnownSource] | None = None,
         live: LiveCounts | None = None,
     ) -> None:
-        self.report = IngestReport()
+        self.counts = RunCounts(progress)
         self.known = folder.catalog.known_sources(collection.collection_id) if known is None else known
-        self.files_total = 0
-        self._files_done = self._n_parsed = self._n_split = self._n_embedded = 0
         self._folder = folder
         self.collection = collection
-        self.failures: list[Failure] = []
-        self.renamed: set[str] = set()  # Sources that are known under another name since this run began.
-        self._progress = progress
+        self.renamed: set[str] = set()
         self._teller = JobTeller(live)
         self._batch: list[Ready] = []
         self._sources: set[str] = set()  # Of the batch.
@@ -141,8 +132,6 @@ class Run:
         self._opened: list[_Batch] = []  # Not stored, or not counted yet, the next one first.
         self._is_stopped = False  # Nothing more is to be embedded, or written.
         self._stores_here = False
-        self._telling = threading.Lock()
-        self._started = time.monotonic()
 
     def add(self, ready: Ready) -> None:
         """Take a document into the batch; hand the batch on when it is full, and write those that are embedded."""
@@ -150,9 +139,7 @@ class Run:
             self._hand_on()  # Two versions of one document cannot become visible together.
         self._batch.append(ready)
         self._sources.add(ready.version.source_id)
-        self._n_parsed += 1
-        self._n_split += len(ready.version.spans)
-        self.tell("split", ready.version.source)
+        self.counts.parsed(ready.version.source, len(ready.version.spans))
         self._n_chunks += len(ready.version.spans)
         self._n_bytes += len(ready.data or b"")
         if self._n_chunks >= self._batch_chunks or self._n_bytes >= BATCH_BYTES:
@@ -199,58 +186,11 @@ class Run:
         self._abandon()
         self._sweep()
 
-    def skip(self, source: str) -> None:
-        """Count an unchanged file."""
-        self.report.skipped += 1
-        self._files_done += 1
-        self.tell("scan", source)
-
-    def moved(self, source: str) -> None:
-        """Count a file that has another name and nothing else."""
-        self.report.moved += 1
-        self._files_done += 1
-        self.tell("scan", source)
-
-    def fail(self, source: str, error: IngestError, source_id: str = "", content_hash: str = "", size: int = 0) -> None:
-        """Count a file that cannot be ingested.
-
-        Args:
-            source: What people are shown.
-            error: Why.
-            source_id: Its identity within the collection; empty: `source`.
-            content_hash: sha256 hex of its bytes, where they could be read.
-            size: Bytes.
-        """
-        self.report.failed.append(IngestFailure.of(source, error))
-        self.failures.append(Failure(source_id or source, source, content_hash, size, error))
-        self._files_done += 1
-        self.tell("parse", source)
-
     def finish(self) -> IngestReport:
         """Return the report."""
-        if self.report.chunks or self.report.deleted:
+        if self.counts.report.chunks or self.counts.report.deleted:
             self._folder.forget_orphans()
-        self.report.seconds = time.monotonic() - self._started
-        self.tell("done")
-        return self.report
-
-    def tell(self, stage: Stage, source: str = "") -> None:
-        """Report progress."""
-        if self._progress is None:
-            return
-        with self._telling:
-            self._progress(
-                IngestProgress(
-                    stage,
-                    files_done=self._files_done,
-                    files_total=self.files_total,
-                    chunks=self.report.chunks,
-                    source=source,
-                    parsed=self._n_parsed,
-                    split=self._n_split,
-                    embedded=self._n_embedded,
-                )
-            )
+        return self.counts.finish()
 
     def _hand_on(self) -> None:
         """Let the batch be embedded; write those that are."""
@@ -312,15 +252,9 @@ class Run:
             batch, published = written.batch, written.published
             self._opened.remove(batch)
             batch.kept.close()
-            self._files_done += len(batch.items)
-            replaced = sum(version.is_update for version in published)
-            self.report.updated += replaced
-            self.report.added += len(published) - replaced
-            self.report.chunks += sum(len(version.chunks) for version in published)
             n_chunks = sum(len(item.version.spans) for item in batch.items)
             self._batch_chunks = self._next_size(n_chunks, max(batch.seconds, written.seconds))
-            if batch.items:
-                self.tell("index", batch.items[-1].version.source)
+            self.counts.written([item.version.source for item in batch.items], published)
 
     def _abandon(self) -> None:
         """Drop what is not stored."""
@@ -347,7 +281,7 @@ class Run:
         self._folder.sweep_leftovers()
         if not items:
             return []
-        self.tell("index")
+        self.counts.tell("index")
         # What was put together before questions came is written in smaller pieces since.
         n_together = ANSWERED_CHUNKS if self._folder.answers_meanwhile else batch.n_together
         try:
@@ -391,7 +325,7 @@ class Run:
             if item.data is None and not self._folder.originals.path(item.version.content_hash).exists():
                 error = FileVanishedError(item.version.source)
                 version = item.version
-                self.fail(version.source, error, version.source_id, version.content_hash, version.size)
+                self.counts.fail(version.source, error, version.source_id, version.content_hash, version.size)
             else:
                 there.append(item)
         return there
@@ -411,15 +345,15 @@ class Run:
                 texts[key] = text
         found = batch.found = self._folder.catalog.get_vectors(list(texts))
         n_embedded = Counter(item.job_id for key in found for item in owners[key])
-        self._n_embedded += n_embedded.total()
+        self.counts.n_embedded += n_embedded.total()
         self._teller.embedded(batch.items, n_embedded)
 
         def is_wanted(key: bytes) -> bool:
             return not self._is_stopped and not all(self._teller.is_cancelled(item) for item in owners[key])
 
-        self.tell("embed")
+        self.counts.tell("embed")
         for keys in embed_missing(self._folder, embedder, texts, found, batch.fresh, is_wanted):
             n_embedded.update(item.job_id for key in keys for item in owners[key])
-            self._n_embedded += sum(len(owners[key]) for key in keys)
-            self.tell("embed")
+            self.counts.n_embedded += sum(len(owners[key]) for key in keys)
+            self.counts.tell("embed")
             self._teller.embedded([item for key in keys for item in owners[key]], n_embedded)

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
-from ingest.batch import Progress, Run
+from ingest.batch import Run
 from ingest.contents import read_contents
 from ingest.copies import Copies
 from ingest.errors import IngestError
@@ -21,6 +21,7 @@ from ingest.ready import Ready
 from ingest.recipe import UNREAD, recipe_made, recipe_of
 from ingest.records import TextRecord
 from ingest.report import IngestReport
+from ingest.run_counts import Progress
 from ingest.sandbox.ahead import Parser
 from ingest.sandbox.parse import Parsed, ParseJob, RecordLabel
 from ingest.settings import IngestSettings
@@ -128,7 +129,7 @@ class Ingestor:
         with self._folder.syncing(target.collection_id):
             run = Run(self._folder, target, progress)
             entries = list(walk(given, self._settings.load))
-            run.files_total = len(entries)
+            run.counts.files_total = len(entries)
             folders = [path for path in given if path.is_dir()]
             if delete_missing and not allow_empty:
                 check_not_emptied(run.known, entries, folders)
@@ -140,7 +141,7 @@ class Ingestor:
             if delete_missing:
                 gone = gone_sources(run.known, entries, folders, pictures=pictures)
                 self._folder.delete_documents([run.known[source_id].document_id for source_id in gone])
-                run.report.deleted = len(gone)
+                run.counts.report.deleted = len(gone)
             record_failures(self._folder, run, entries, folders)
             return run.finish()
 
@@ -154,19 +155,19 @@ class Ingestor:
             uploaded = [record for record in refused if record.origin == "upload"]
             listed = [record for record in refused if record.origin == "sync"]
             entries = entries_of(listed, self._settings)
-            run.files_total = len(documents) + len(entries)
+            run.counts.files_total = len(documents) + len(entries)
             self._take(chain(self._wanted_unread(documents, run), self._wanted_files(entries, run)), run)
             record_failures(self._folder, run, entries, [])
             gone = [record.source_id for record in listed if file_of(record.source_id) is None]
             self._folder.catalog.jobs.replace_failed(target.collection_id, [], gone)
             for record in uploaded:
                 self._folder.catalog.jobs.retry(record.job_id, options={"ocr": True})
-            run.report.queued = len(uploaded)
+            run.counts.report.queued = len(uploaded)
             return run.finish()
 
     def _wanted_unread(self, documents: Sequence[UnreadDocument], run: Run) -> Iterator[_Wanted]:
         for one in documents:
-            run.tell("parse", one.source)
+            run.counts.tell("parse", one.source)
             job = ParseJob(one.source, self._folder.originals.get(one.content_hash))
             stored = self._folder.catalog.live_version(run.known[one.source_id].document_id)
             metadata = stored.document.metadata if stored is not None else {}
@@ -192,7 +193,7 @@ class Ingestor:
         target = self._folder.collection(collection, create=True)
         with self._folder.syncing(target.collection_id):
             run = Run(self._folder, target, progress)
-            run.files_total = len(listed)
+            run.counts.files_total = len(listed)
             self._take(self._wanted_records(listed, run), run)
             return run.finish()
 
@@ -202,9 +203,9 @@ class Ingestor:
             with Parser(self._settings, idle=run.write_ready) as parser:
                 for one, parsed in parser.parse_all((one, one.job) for one in wanted):
                     if isinstance(parsed, IngestError):
-                        run.fail(one.job.source, parsed, one.source_id, one.content_hash, len(one.job.data))
+                        run.counts.fail(one.job.source, parsed, one.source_id, one.content_hash, len(one.job.data))
                     else:
-                        run.report.warnings.extend((one.job.source, warning) for warning in parsed.warnings)
+                        run.counts.report.warnings.extend((one.job.source, warning) for warning in parsed.warnings)
                         run.add(_ready(one, parsed))
                 run.flush()
         finally:
@@ -245,9 +246,9 @@ class Ingestor:
     ) -> Iterator[_Wanted]:
         """Yield the files to parse; with `waiting`, those with content that need not be parsed are kept there."""
         for entry, data in read_contents(entries, self._settings):
-            run.tell("parse", entry.source)
+            run.counts.tell("parse", entry.source)
             if isinstance(data, IngestError):
-                run.fail(entry.source, data, entry.source_id)
+                run.counts.fail(entry.source, data, entry.source_id)
                 continue
             assert isinstance(entry, FileEntry)  # What cannot be read has an error in place of bytes.
             for wanted in self._unless_known(entry.source_id, self._recipe, ParseJob(entry.source, data), run):
@@ -258,7 +259,7 @@ class Ingestor:
 
     def _wanted_records(self, records: Sequence[TextRecord], run: Run) -> Iterator[_Wanted]:
         for record in records:
-            run.tell("parse", record.source_id)
+            run.counts.tell("parse", record.source_id)
             job = ParseJob(record.source_id, record.data, RecordLabel(record.title, record.metadata))
             # A record's title and metadata are not in its bytes.
             yield from self._unless_known(record.source_id, f"{self._recipe} {record.label_hash}", job, run)
@@ -268,7 +269,7 @@ class Ingestor:
         content_hash = hashlib.sha256(job.data).hexdigest()
         reads_pictures = is_on(self._settings.load.ocr)
         if plan(content_hash, run.known.get(source_id), recipe=recipe, reads_pictures=reads_pictures) == "skip":
-            (run.moved if source_id in run.renamed else run.skip)(job.source)
+            (run.counts.moved if source_id in run.renamed else run.counts.skip)(job.source)
         else:
             yield _Wanted(source_id, content_hash, recipe, job)
 

@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ingest.batch import Failure, Run
+from ingest.batch import Run
 from ingest.errors import FileVanishedError
+from ingest.run_counts import Failure
 from ingest.sync import FileEntry, Unreadable, gone_sources
 from retrieval.catalog import KnownSource
 from retrieval.catalog.job_record import FAILED, JobRecord, job_error, new_job_id
@@ -30,11 +31,13 @@ def record_failures(
     jobs = folder.catalog.jobs
     listed = jobs.find(collection_id=collection_id, states=[FAILED])
     before = {record.source_id: KnownSource(record.document_id, "", "") for record in listed if record.origin == "sync"}
-    failed = {failure.source_id for failure in run.failures}
+    failed = {failure.source_id for failure in run.counts.failures}
     found = {entry.source_id for entry in entries if isinstance(entry, FileEntry)}
     gone = set(gone_sources(before, entries, folders))
     settled = [source_id for source_id in before if source_id not in failed and source_id in found | gone]
-    records = {failure.source_id: _record(collection_id, failure) for failure in run.failures if _is_there(failure)}
+    records = {
+        failure.source_id: _record(collection_id, failure) for failure in run.counts.failures if _is_there(failure)
+    }
     if settled or records:
         jobs.replace_failed(collection_id, list(records.values()), settled)
 

@@ -163,9 +163,9 @@ class JobGroup:
             return
         self._live.tell(begun.record.job_id, "split", chunks=len(parsed.spans))
         self._handed_over.append(begun.record)
-        n_before = run.report.chunks
+        n_before = run.counts.report.chunks
         run.add(_ready(begun, parsed))
-        if run.report.chunks > n_before:
+        if run.counts.report.chunks > n_before:
             # What is visible now has nothing to do with what may go wrong later.
             self._handed_over = [record for record in self._handed_over if not self._live.is_cancelled(record.job_id)]
 

@@ -246,7 +246,7 @@ def test_embedded_batches_are_written_when_nothing_comes(folder, small_batches):
         assert time.monotonic() < end
 
     run.clean()
-    assert run.report.added == len(folder.catalog.list_documents(run.collection.collection_id)) == 12
+    assert run.counts.report.added == len(folder.catalog.list_documents(run.collection.collection_id)) == 12
     assert check(folder).problems == ()
 
 
