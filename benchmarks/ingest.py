@@ -8,15 +8,12 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import tempfile
-import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 import ingest.publish
 import ingest.ready
@@ -25,7 +22,7 @@ import ingest.sandbox.child
 import ingest.sandbox.wire
 from api.wiring import settle
 from benchmarks.embedder import NAME, register
-from benchmarks.measure import Steps, machine, median, queued_seconds, report, say, stopwatch
+from benchmarks.measure import Steps, machine, median, report, say, stopwatch
 from benchmarks.texts import Texts
 from ingest import Ingestor, TextRecord
 from ingest.sandbox.ahead import prepare
@@ -44,17 +41,13 @@ CHARS_A_CHUNK = 370
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Seconds of one run, for the same number of chunks; `_alone` without waiting for a processor."""
+    """Seconds of one run, for the same number of chunks."""
 
     n_chunks: int
     ours: float
     raw: float
     raw_bare: float
     shares: dict[str, float]
-    ours_processor: float
-    raw_processor: float
-    ours_alone: float
-    raw_alone: float
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -92,47 +85,17 @@ def measure(folder: Path, records: Sequence[TextRecord], *, serving: bool, texts
         settle()  # As `huozi ingest` and `huozi serve` do; for both sides.
         data.answers_meanwhile = serving
         watch_steps(steps, data)
-        before, queued = processor_seconds(), queued_seconds()
         with stopwatch() as ours:
             result = Ingestor(data).ingest_records(records)
-        ours_processor, ours_queued = processor_seconds() - before, queued_seconds() - queued
         steps.unwrap()
         if result.failed:
             raise RuntimeError(f"{len(result.failed)} documents failed, first: {result.failed[0]}")
         chunks, vectors = stored(data)
-    before, queued = time.process_time(), queued_seconds()
     with stopwatch() as raw:
         add_raw(folder / "raw", chunks, vectors, with_documents=True)
-    raw_processor, raw_queued = time.process_time() - before, queued_seconds() - queued
     with stopwatch() as bare:
         add_raw(folder / "bare", chunks, vectors, with_documents=False)
-    shares = steps.shares(ours.seconds)
-    return Run(
-        result.chunks,
-        ours.seconds,
-        raw.seconds,
-        bare.seconds,
-        shares,
-        ours_processor,
-        raw_processor,
-        ours.seconds - ours_queued,
-        raw.seconds - raw_queued,
-    )
-
-
-def processor_seconds() -> float:
-    """Return the processor time of this process's threads, without tantivy's: theirs is spent beside the others'.
-
-    On a machine that others use, a ratio of such times holds where one of wall times does not; it leaves out waiting.
-    """
-    seconds = time.process_time()  # With threads that have ended.
-    if Path("/proc/self/task").exists():  # Where threads have names.
-        for thread in psutil.Process().threads():
-            with suppress(FileNotFoundError):
-                name = Path(f"/proc/self/task/{thread.id}/comm").read_text().strip()
-                if name.startswith(("thrd-tantivy", "merge_thread", "segment_updat")):
-                    seconds -= thread.user_time + thread.system_time
-    return seconds
+    return Run(result.chunks, ours.seconds, raw.seconds, bare.seconds, steps.shares(ours.seconds))
 
 
 def watch_steps(steps: Steps, data: DataFolder) -> None:
@@ -143,7 +106,7 @@ def watch_steps(steps: Steps, data: DataFolder) -> None:
     steps.wrap(ingest.sandbox.wire, "read", "worker: wait and read")
     steps.wrap(ingest.sandbox.child.Child, "receive", "worker: unpack")
     steps.wrap(ingest.sandbox.child.Child, "close", "worker: end")
-    steps.wrap(concurrent.futures.Future, "result", "wait for vectors")
+    steps.wrap(concurrent.futures.Future, "result", "wait for embedding and writing")
     steps.wrap(ingest.ready, "vector_key", "vector keys")
     steps.wrap_block(data.originals, "putting", "originals")
     steps.wrap(data.catalog, "build_versions", "catalog: chunks")
@@ -195,8 +158,6 @@ def publish(runs: Sequence[Run], about: dict[str, Any]) -> None:
     ours, raw, bare = (median(getattr(run, name) for run in runs) for name in ("ours", "raw", "raw_bare"))
     ratio = median(run.raw / run.ours for run in runs)
     rest_ratio = median(run.raw_bare / run.ours for run in runs)
-    alone_ratio = median(run.raw_alone / run.ours_alone for run in runs)
-    processor_ratio = median(run.raw_processor / run.ours_processor for run in runs)
     steps = {step: median(run.shares.get(step, 0.0) for run in runs) for step in runs[0].shares}
     figures = {
         **about,
@@ -206,8 +167,6 @@ def publish(runs: Sequence[Run], about: dict[str, Any]) -> None:
         "raw_chunks_per_s": round(n_chunks / raw, 1),
         "raw_without_documents_per_s": round(n_chunks / bare, 1),
         "ratio": round(ratio, 3),
-        "ratio_alone": round(alone_ratio, 3),
-        "processor_ratio": round(processor_ratio, 3),
         "ratio_without_documents": round(rest_ratio, 3),
         "target": TARGET,
         "shares": {step: round(share, 3) for step, share in steps.items()},
@@ -217,8 +176,6 @@ def publish(runs: Sequence[Run], about: dict[str, Any]) -> None:
         ["raw Chroma, same records", n_chunks / raw, ratio],
         ["raw Chroma, without documents", n_chunks / bare, rest_ratio],
     ]
-    rows.append(["without waiting for a processor", "", alone_ratio])
-    rows.append(["processor time, same records", "", processor_ratio])
     shares = [[f"  {step}", "", f"{share:.1%} of our time"] for step, share in steps.items()]
     report("ingest", figures, ["", "chunks/s", f"ours / it (target {TARGET})"], [*rows, *shares])
 

@@ -15,11 +15,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-__all__ = ["Steps", "machine", "median", "median_ratio", "percentile", "queued_seconds", "report", "say", "stopwatch"]
+__all__ = ["Steps", "machine", "median", "median_ratio", "percentile", "report", "say", "stopwatch"]
 
 
 BESIDE = " (beside)"
@@ -61,17 +60,6 @@ def stopwatch() -> Iterator[Stopwatch]:
         yield watch
     finally:
         watch.stop()
-
-
-def queued_seconds() -> float:
-    """Return how long this thread has been ready to run and waited for a processor; 0 where no system tells.
-
-    On a machine that others use, wall time without it is about what it would be on a quiet one.
-    """
-    try:
-        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
-    except (OSError, IndexError):
-        return 0.0
 
 
 class Steps:
