@@ -138,6 +138,10 @@ class Hit:
     chunk_id: str
     score: float
 
+    def __reduce__(self) -> tuple[type[Hit], tuple[str, float]]:
+        """Pickle the values alone, as `Chunk` does."""
+        return Hit, (self.chunk_id, self.score)
+
 
 @dataclass(frozen=True, slots=True)
 class ScoredChunk:

@@ -1,5 +1,7 @@
 """What Chroma's process does with a call, seen from within; from outside: tests/faults/test_chroma_process.py."""
 
+import copy
+import pickle
 import threading
 
 import pytest
@@ -7,6 +9,7 @@ from filelock import FileLock
 
 from retrieval.chroma_process import host as host_module
 from retrieval.chroma_process.host import Host, Precedence
+from retrieval.models import Chunk, Hit
 from tests.contract.test_vector_store import chunks, vectors
 
 DEADLINE_S = 30.0
@@ -81,3 +84,12 @@ def test_folder_that_another_has_is_locked(tmp_path, monkeypatch):
     with FileLock(tmp_path / "chroma.lock"):
         assert Host().reply("open", (tmp_path / "chroma", tmp_path / "chroma.lock", True), {}) == ("locked", None)
     assert not (tmp_path / "chroma").exists()
+
+
+def test_what_is_sent_to_and_fro_comes_whole():
+    sent = [
+        Chunk(f"c{n}", "d", "v", n, "标题𠮷", "甲.md", "文🙂", 0, 2, n or None, ("章",), {"k": "v"}) for n in range(2)
+    ]
+    hits = [Hit("c0", 0.5), Hit("c1", -1.0)]
+    assert pickle.loads(pickle.dumps((sent, hits), protocol=5)) == (sent, hits)
+    assert copy.deepcopy(sent) == sent
